@@ -1,0 +1,76 @@
+"""The matcher's Lambda handler: one batch of the orders stream in, the sequence numbers to deliver again out."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from random import random
+from time import sleep
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.config import Config
+
+from functions.clock import now_ms
+from functions.environment import MatcherEnvironment
+from functions.matching.batch import work_batch
+from functions.matching.matcher import Matcher
+from functions.matching.parking import parking_queue
+from functions.matching.tables import Tables
+from functions.observability import build_logger
+from patterns.dynamodb.client import LEAN_CONFIG, shared_session
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_sqs import SQSClient
+
+
+def _dynamodb_client() -> DynamoDBClient:
+    # Checking a hundred actions against the service model takes botocore longer than matching and encoding them; the
+    # types are checked before the deployment, the values by `read_record`, and both by DynamoDB.
+    config = LEAN_CONFIG.merge(Config(parameter_validation=False))
+    return cast("DynamoDBClient", shared_session().create_client("dynamodb", config=config))  # pyright: ignore[reportUnknownMemberType]
+
+
+_environment = MatcherEnvironment.from_environ(os.environ)
+_logger = build_logger(_environment)
+# Materials share nothing but the client: side by side, a batch of ten takes as long as its slowest.
+_threads = ThreadPoolExecutor(max_workers=8)
+_matcher = Matcher(
+    client=_dynamodb_client(),
+    tables=Tables(
+        asks=_environment.asks_table,
+        bids=_environment.bids_table,
+        standing_bids=_environment.standing_bids_table,
+        tape=_environment.tape_table,
+    ),
+    clock=now_ms,
+    sleep=sleep,
+    random=random,
+)
+
+
+def _sqs_client() -> SQSClient:
+    return cast("SQSClient", shared_session().create_client("sqs"))  # pyright: ignore[reportUnknownMemberType]
+
+
+_park = parking_queue(_sqs_client, _environment.parked_records_queue_url)
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
+    """Match one batch.
+
+    Parameters
+    ----------
+    event
+        Lambda event of a Kinesis event source; its records' data are DynamoDB stream records of new asks and bids.
+
+    Returns
+    -------
+    dict[str, list[dict[str, str]]]
+        ``batchItemFailures``: the lowest sequence number of each material that could not be worked on for now.
+    """
+    report = work_batch(event["Records"], _matcher, _park, _threads.map)
+    for material, error in report.errors.items():
+        _logger.error("handed back", exc_info=error, extra={"material": material})
+    _logger.info("batch", extra=report.figures())
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in report.failed]}

@@ -1,0 +1,1 @@
+"""The matcher's data access: records in, the book read lazily, commits written as fenced transactions."""

@@ -1,0 +1,156 @@
+"""A whole batch of stream records: sorted by material, each material worked on, the unprocessable parked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from functions.matching.records import NewAsk, UnprocessableRecordError, read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from functions.matching.matcher import Matcher, MaterialOutcome
+    from functions.matching.parking import Park
+    from functions.matching.records import Arrival, NewBid
+
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+@dataclass(slots=True)
+class BatchReport:
+    """What became of a batch. `failed` holds the sequence numbers to deliver again, `errors` why, by material."""
+
+    received_at_ms: int
+    finished_at_ms: int = 0
+    records: int = 0
+    bids: int = 0
+    materials: int = 0
+    commits: int = 0
+    fills: int = 0
+    duplicates: int = 0
+    retries: int = 0
+    parked: int = 0
+    to_stream_ms: list[int] = field(default_factory=list[int])
+    to_matcher_ms: list[int] = field(default_factory=list[int])
+    failed: list[str] = field(default_factory=list[str])
+    errors: dict[str, Exception] = field(default_factory=dict[str, Exception])
+
+    def figures(self) -> dict[str, int]:
+        """Return the batch's numbers for its log line: counts, and each hop's mean and longest time in ms."""
+        counted = {
+            "records": self.records,
+            "bids": self.bids,
+            "materials": self.materials,
+            "commits": self.commits,
+            "fills": self.fills,
+            "duplicates": self.duplicates,
+            "retries": self.retries,
+            "parked": self.parked,
+            "failed_materials": len(self.errors),
+            "matching_ms": self.finished_at_ms - self.received_at_ms,
+        }
+        for name, times in (("to_stream_ms", self.to_stream_ms), ("to_matcher_ms", self.to_matcher_ms)):
+            if times:
+                counted |= {f"{name}_mean": sum(times) // len(times), f"{name}_longest": max(times)}
+        return counted
+
+
+@dataclass(slots=True)
+class _Share:
+    """One material's records, in order of arrival."""
+
+    material: str
+    first_sequence_number: str
+    records: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, "Mapping[str, Any]"])
+    bids: list[NewBid] = field(default_factory=list["NewBid"])
+    new_asks: int = 0
+
+
+class Each(Protocol):
+    """Calls a function with each item and returns the results in the items' order, as `map` does."""
+
+    def __call__(self, function: Callable[[_In], _Out], items: Iterable[_In], /) -> Iterable[_Out]: ...
+
+
+def work_batch(records: Sequence[Mapping[str, Any]], matcher: Matcher, park: Park, each: Each = map) -> BatchReport:
+    """Work through the records of one Lambda event.
+
+    Parameters
+    ----------
+    records
+        ``event["Records"]`` of a Kinesis event source, in order.
+    matcher
+        Works on one material at a time.
+    park
+        Takes records that can never be processed; if it fails, the record is handed back.
+    each
+        Works through the materials: `map` one after the other, an executor's ``map`` side by side.
+
+    Returns
+    -------
+    BatchReport
+        A material that fails hands back its lowest sequence number and holds up no other material.
+    """
+    report = BatchReport(received_at_ms=matcher.clock(), records=len(records))
+    shares: dict[str, _Share] = {}
+    for record in records:
+        kinesis: Mapping[str, Any] = record["kinesis"]
+        try:
+            arrival = read_record(kinesis)
+        except UnprocessableRecordError as unprocessable:
+            _park(record, str(unprocessable), park, report)
+            continue
+        material = arrival.material if isinstance(arrival, NewAsk) else arrival.bid.material
+        share = shares.setdefault(material, _Share(material, kinesis["sequenceNumber"]))
+        _add(share, record, arrival, report)
+    report.materials = len(shares)
+
+    def work(share: _Share) -> MaterialOutcome | Exception:
+        try:
+            return matcher.work(share.material, share.bids, share.new_asks, report.received_at_ms)
+        except Exception as error:  # whatever it is, it is this material's alone
+            return error
+
+    for share, outcome in zip(shares.values(), each(work, shares.values()), strict=True):
+        if isinstance(outcome, Exception):
+            report.failed.append(share.first_sequence_number)
+            report.errors[share.material] = outcome
+            continue
+        _count(outcome, report)
+        for bid_id, reason in outcome.refused.items():
+            _park(share.records[bid_id], reason, park, report)
+    report.finished_at_ms = matcher.clock()
+    return report
+
+
+def _add(share: _Share, record: Mapping[str, Any], arrival: Arrival, report: BatchReport) -> None:
+    order = arrival if isinstance(arrival, NewAsk) else arrival.bid
+    sequenced_at_ms = order.sequenced_at_ms or report.received_at_ms
+    report.to_stream_ms.append(max(sequenced_at_ms - order.placed_at_ms, 0))
+    report.to_matcher_ms.append(max(report.received_at_ms - sequenced_at_ms, 0))
+    if isinstance(arrival, NewAsk):
+        share.new_asks += 1
+    else:
+        report.bids += 1
+        share.bids.append(arrival)
+        share.records.setdefault(arrival.bid.bid_id, record)
+
+
+def _count(outcome: MaterialOutcome, report: BatchReport) -> None:
+    report.commits += outcome.commits
+    report.fills += outcome.fills
+    report.duplicates += outcome.duplicates
+    report.retries += outcome.retries
+
+
+def _park(record: Mapping[str, Any], reason: str, park: Park, report: BatchReport) -> None:
+    try:
+        park(record, reason)
+    except Exception as error:  # the queue's trouble is not the other records'
+        report.failed.append(record["kinesis"]["sequenceNumber"])
+        report.errors["parking"] = error
+    else:
+        report.parked += 1

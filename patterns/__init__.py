@@ -1,0 +1,1 @@
+"""The run-time side of the DynamoDB pattern catalogue: one folder per pattern."""

@@ -1,0 +1,1 @@
+"""The invariant check: silent on every valid history, loud on every corruption."""

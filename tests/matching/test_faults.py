@@ -1,0 +1,191 @@
+"""What the matcher does about others at work, a struggling DynamoDB and records that can not be processed."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from botocore.exceptions import ClientError
+
+from functions.matching.matcher import MOST_ATTEMPTS
+from patterns.dynamodb.items import encode_item
+from tests.matching.market_on_moto import TABLES, insertion
+from tests.matching.test_matcher_against_reference import assert_sound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.matching.market_on_moto import MarketOnMoto
+
+
+def number(record: dict[str, Any]) -> str:
+    return record["kinesis"]["sequenceNumber"]
+
+
+def test_a_zombie_changes_nothing(market: MarketOnMoto) -> None:
+    """Paused between reading and committing, while another invocation handles its batch and more."""
+    market.store_ask(100, 5)
+    market.store_bid(100, 3)
+    batch = list(market.records)
+    after: list[object] = []
+
+    def others_work() -> None:
+        market.store_bid(100, 4)
+        market.deliver(market.records)
+        after.append(market.tables())
+
+    report = market.deliver(batch, {3: others_work})
+    assert (report.commits, report.fills, report.duplicates, report.failed) == (0, 0, 1, [])
+    assert [market.tables()] == after
+
+
+def test_a_replayed_batch_costs_one_failed_transaction_and_a_few_reads(market: MarketOnMoto) -> None:
+    market.store_ask(100, 120)
+    for _ in range(120):
+        market.store_bid(100, 1)
+    market.deliver(market.records)
+    before = market.tables()
+    market.calls.clear()
+    report = market.deliver(market.records)
+    assert (report.duplicates, report.commits, report.failed) == (120, 0, [])
+    assert market.calls == {"transact_write_items": 1, "batch_get_item": 1, "query": 5}
+    assert market.tables() == before
+
+
+@pytest.mark.parametrize("trouble", ["throttle", "conflict", "lost answer"])
+@pytest.mark.parametrize("call", [0, 1, 2, 3])
+def test_passing_trouble_is_waited_out_with_jitter(market: MarketOnMoto, trouble: str, call: int) -> None:
+    market.store_ask(100, 5)
+    market.store_bid(100, 3)
+    report = market.deliver(market.records, {call: trouble})
+    assert report.failed == []
+    assert market.waits_s == [0.025]
+    assert [bid.status for bid in market.tables().bids] == ["FILLED"]
+    assert_sound(market, quiet=True)
+
+
+def test_lasting_trouble_hands_back_one_material_and_holds_up_no_other(market: MarketOnMoto) -> None:
+    market.store_bid(100, 1, "wheat")
+    market.store_bid(100, 1, "copper")
+    market.store_bid(100, 2, "wheat")
+    calls_of_an_attempt = 4
+    plan: dict[int, str | Callable[[], object]] = {
+        attempt * calls_of_an_attempt + 3: "conflict" for attempt in range(MOST_ATTEMPTS)
+    }
+    report = market.deliver(market.records, plan)
+    assert report.failed == [number(market.records[0])]
+    assert market.waits_s == [0.025, 0.05, 0.1, 0.2, 0.4, 0.5]
+    assert {bid.material: bid.status for bid in market.tables().bids} == {"wheat": "PENDING", "copper": "NEW"}
+    market.deliver_until_handled(market.records)
+    assert {bid.status for bid in market.tables().bids} == {"NEW"}
+
+
+BID = {"material": "copper", "buyer": "b", "price_minor": 5, "quantity": 1, "placed_at_ms": 1, "status": "PENDING"}
+ID = "00000001-0000-7000-8000-000000000000"
+POISON: dict[str, bytes] = {
+    "not JSON": b"\x00\xff",
+    "deep nesting": b"[" * 9000,
+    "no image": b'{"eventName": "INSERT", "dynamodb": {}}',
+    "image is a list": b'{"eventName": "INSERT", "dynamodb": {"NewImage": []}}',
+    "a change, not an insertion": insertion({**BID, "bid_id": ID, "order_key": ID}).replace(b"INSERT", b"MODIFY"),
+    "no material": insertion({"bid_id": ID, "order_key": ID}),
+    "look-alike material": insertion({**BID, "bid_id": ID, "order_key": ID, "material": "сopper"}),
+    "neither ask nor bid": insertion({**BID}),
+    "id is no UUID": insertion({**BID, "bid_id": "17", "order_key": "17"}),
+    "key of another bid": insertion({**BID, "bid_id": ID, "order_key": ID.replace("1", "2")}),
+    "quantity 0": insertion({**BID, "bid_id": ID, "order_key": ID, "quantity": 0}),
+    "quantity 1.5": insertion({**BID, "bid_id": ID, "order_key": ID}).replace(b'{"N": "1"}', b'{"N": "1.5"}'),
+    "price of 13 digits": insertion({**BID, "bid_id": ID, "order_key": ID, "price_minor": 10**12}),
+    "number as text": insertion({**BID, "bid_id": ID, "order_key": ID, "quantity": "1"}),
+    "empty buyer": insertion({**BID, "bid_id": ID, "order_key": ID, "buyer": ""}),
+    "half a character": insertion({**BID, "bid_id": ID, "order_key": ID, "buyer": "\ud800"}),
+    "nested attribute": insertion({**BID, "bid_id": ID, "order_key": ID, "extra": ["x"]}),
+    "huge": insertion({**BID, "bid_id": ID, "order_key": ID, "extra": "x" * 20_000}),
+    "a bid nobody stored": insertion({**BID, "bid_id": ID, "order_key": ID}),
+}
+
+
+@pytest.mark.parametrize("data", POISON.values(), ids=POISON.keys())
+def test_a_record_that_can_not_be_processed_is_parked_and_blocks_nobody(market: MarketOnMoto, data: bytes) -> None:
+    market.orders = 10
+    market.store_ask(100, 1)
+    poison = market.add_record("copper", data)
+    market.store_bid(100, 1)
+    report = market.deliver(market.records)
+    assert report.failed == []
+    assert [sequence_number for sequence_number, _ in market.parked] == [number(poison)]
+    assert [bid.status for bid in market.tables().bids] == ["FILLED"]
+    assert_sound(market, quiet=True)
+
+
+def test_a_record_that_can_not_be_parked_is_handed_back(market: MarketOnMoto) -> None:
+    poison = market.add_record("copper", b"?")
+    market.park_fails = True
+    assert market.deliver(market.records).failed == [number(poison)]
+    market.park_fails = False
+    assert market.deliver(market.records).failed == []
+
+
+@pytest.mark.parametrize("as_cancellation", [True, False])
+def test_a_bid_dynamodb_never_accepts_is_found_and_parked(
+    market: MarketOnMoto, monkeypatch: pytest.MonkeyPatch, as_cancellation: bool
+) -> None:
+    market.store_ask(100, 10)
+    for _ in range(5):
+        market.store_bid(100, 1)
+    poison = market.records[3]
+    bid_id = json.loads(b64decode(poison["kinesis"]["data"]))["dynamodb"]["NewImage"]["bid_id"]["S"]
+    transact = market.client.transact_write_items
+
+    def refusing(**arguments: Any) -> Any:
+        invalid = [bid_id in json.dumps(action, default=str) for action in arguments["TransactItems"]]
+        if not any(invalid):
+            return transact(**arguments)
+        if not as_cancellation:
+            raise ClientError(cast("Any", {"Error": {"Code": "ValidationException"}}), "TransactWriteItems")
+        reasons = [{"Code": "ValidationError" if each else "None"} for each in invalid]
+        response = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+        raise ClientError(cast("Any", response), "TransactWriteItems")
+
+    monkeypatch.setattr(market.client, "transact_write_items", refusing)
+    report = market.deliver(market.records)
+    assert report.failed == []
+    assert [sequence_number for sequence_number, _ in market.parked] == [number(poison)]
+    assert sorted(bid.status for bid in market.tables().bids) == ["FILLED"] * 4 + ["PENDING"]
+
+
+def test_one_bid_twice_in_a_batch_is_one_bid(market: MarketOnMoto) -> None:
+    market.store_ask(100, 5)
+    market.store_bid(100, 2)
+    report = market.deliver([*market.records, *market.records])
+    assert (report.fills, report.duplicates) == (1, 1)
+
+
+def test_a_replayed_bid_that_stands_is_not_placed_again(market: MarketOnMoto) -> None:
+    market.store_bid(100, 5)
+    market.deliver(market.records)
+    market.store_ask(100, 2)
+    report = market.deliver(market.records)
+    assert (report.fills, report.duplicates) == (1, 1)
+    assert [(bid.filled, bid.status) for bid in market.tables().bids] == [(2, "PARTIALLY_FILLED")]
+
+
+def test_an_error_no_try_can_change_is_not_tried_again(market: MarketOnMoto) -> None:
+    market.store_bid(100, 5)
+    denied = ClientError(cast("Any", {"Error": {"Code": "AccessDeniedException"}}), "Query")
+
+    def deny() -> None:
+        raise denied
+
+    report = market.deliver(market.records, {0: deny})
+    assert (report.failed, report.errors, market.waits_s) == ([number(market.records[0])], {"copper": denied}, [])
+
+
+def test_the_stored_bid_decides_whether_a_record_is_new(market: MarketOnMoto) -> None:
+    item = {**market.bid_item(100, 1), "status": "NEW"}
+    market.client.put_item(TableName=TABLES.bids, Item=encode_item(item))
+    market.add_record("copper", insertion({**item, "status": "PENDING"}))
+    assert market.deliver(market.records).duplicates == 1
+    assert market.tables().tape == ()
