@@ -1,0 +1,96 @@
+"""The buyer's way: HTTP API → bids table → change stream → pipe → order stream."""
+
+from typing import TypedDict
+
+import pulumi
+
+from components.code_archive import code_archive
+from components.function import Function
+from components.http_api import HttpApi
+from components.inputs import check_inputs
+from components.kinesis_stream import KinesisStream
+from components.settings import Settings
+from components.table import Table
+
+# New bids only: later writes are the matcher's own, and pointers from client order ids carry no bid_id.
+_NEW_BIDS = '{"eventName":["INSERT"],"dynamodb":{"NewImage":{"bid_id":{"S":[{"exists":true}]}}}}'
+
+
+class BuyPipelineArgs(TypedDict):
+    """Inputs of `BuyPipeline`."""
+
+    settings: Settings
+    """Settings of the environment."""
+    api: HttpApi
+    """API that serves the routes."""
+    alarm_topic_arn: pulumi.Input[str]
+    """SNS topic for alarms."""
+
+
+class BuyPipeline(pulumi.ComponentResource):
+    """The table of bids and the function that accepts and shows them."""
+
+    bids: Table
+    """Every bid with its status; the hash key is the buyer."""
+
+    def __init__(self, name: str, args: BuyPipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("commodities-market:index:BuyPipeline", name, {}, opts)
+        check_inputs("BuyPipeline", name, args, BuyPipelineArgs)
+        settings = args["settings"]
+        child = pulumi.ResourceOptions(parent=self)
+
+        bids = Table(
+            f"{name}-bids",
+            {
+                "hash_key": "buyer",
+                "range_key": "order_key",
+                "stream": True,
+                "point_in_time_recovery": settings.point_in_time_recovery,
+                "deletion_protection": settings.deletion_protection,
+            },
+            child,
+        )
+        bids_api = Function(
+            f"{name}-api",
+            {
+                "handler": "functions.bids_api.handler",
+                "code": code_archive(),
+                "variables": {
+                    "BIDS_TABLE": bids.table_name,
+                    "MATERIALS": ",".join(settings.materials),
+                    "TICK_MINOR": str(settings.tick_minor),
+                    "CURRENCY_DIGITS": str(settings.currency_digits),
+                    "MAX_QUANTITY": str(settings.max_quantity),
+                },
+                "log_retention_days": settings.log_retention_days,
+                "alarm_topic_arn": args["alarm_topic_arn"],
+            },
+            child,
+        )
+        bids.grant(bids_api, "PutItem", "GetItem", "Query")
+        for route_key in ("POST /bids", "GET /bids", "GET /bids/{id}"):
+            args["api"].route(route_key, bids_api)
+
+        self.bids = bids
+        self._log_retention_days = settings.log_retention_days
+        self._alarm_topic_arn = args["alarm_topic_arn"]
+        self.register_outputs({})
+
+    def feed(self, orders: KinesisStream, start_after: pulumi.Input[str]) -> None:
+        """Send every new bid to a stream, keyed by material.
+
+        Parameters
+        ----------
+        orders
+            Stream that carries orders to the matcher.
+        start_after
+            A value known only once the matcher is reading.
+        """
+        self.bids.pipe_to(
+            orders,
+            filter_pattern=_NEW_BIDS,
+            partition_key="$.dynamodb.NewImage.material.S",
+            log_retention_days=self._log_retention_days,
+            start_after=start_after,
+            alarm_topic_arn=self._alarm_topic_arn,
+        )

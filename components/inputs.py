@@ -1,0 +1,67 @@
+"""Early, named errors for wrong component inputs: an engine error an hour later names neither component nor input."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class InputError(ValueError):
+    """A component was given a missing, unknown or impossible input.
+
+    Parameters
+    ----------
+    component
+        The component's type name, such as ``Table``.
+    name
+        The component's logical name.
+    key
+        The input at fault.
+    rule
+        What the input must satisfy.
+    """
+
+    def __init__(self, component: str, name: str, key: str, rule: str) -> None:
+        super().__init__(f"{component} '{name}': input '{key}' {rule}")
+        self.component = component
+        self.name = name
+        self.key = key
+        self.rule = rule
+
+
+def check_inputs(component: str, name: str, args: Mapping[str, Any], contract: type[Any]) -> None:
+    """Compare the keys of ``args`` with a component's contract.
+
+    Parameters
+    ----------
+    component, name
+        Name the component in the error.
+    args
+        The arguments the component was given.
+    contract
+        The ``TypedDict`` class that describes them.
+
+    Raises
+    ------
+    InputError
+        A required input is missing or ``None``, or an input is not part of the contract.
+    """
+    required: frozenset[str] = contract.__required_keys__
+    optional: frozenset[str] = contract.__optional_keys__
+    for key in sorted(required):
+        if args.get(key) is None:
+            raise InputError(component, name, key, "is missing")
+    for key in sorted(args):
+        if key not in required | optional:
+            known = ", ".join(sorted(required | optional))
+            raise InputError(component, name, key, f"is not known; known inputs: {known}")
+
+
+def check_range(component: str, name: str, key: str, value: int, *, low: int, high: int) -> None:
+    """Require ``low <= value <= high``.
+
+    Raises
+    ------
+    InputError
+        The value lies outside the range.
+    """
+    if not low <= value <= high:
+        raise InputError(component, name, key, f"must be {low}..{high}, got {value}")

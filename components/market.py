@@ -1,0 +1,117 @@
+"""The whole market of one environment."""
+
+from typing import TypedDict
+
+import pulumi
+
+from components.alarms import AlarmTopic
+from components.buy_pipeline import BuyPipeline
+from components.http_api import HttpApi
+from components.inputs import check_inputs
+from components.kinesis_stream import KinesisStream
+from components.matching import Matching
+from components.player_pool import PlayerPool
+from components.quotes import Quotes
+from components.sell_pipeline import SellPipeline
+from components.settings import Settings
+
+
+class MarketArgs(TypedDict):
+    """Inputs of `Market`."""
+
+    settings: Settings
+    """Settings of the environment."""
+
+
+class Market(pulumi.ComponentResource):
+    """Players, API, both pipelines, matching and quotes, wired together."""
+
+    players: PlayerPool
+    """Issuer of player tokens."""
+    api: HttpApi
+    """The market's HTTP API."""
+    orders: KinesisStream
+    """Stream of new asks and bids, keyed by material."""
+    selling: SellPipeline
+    """The seller's way."""
+    buying: BuyPipeline
+    """The buyer's way."""
+    matching: Matching
+    """Where asks meet bids."""
+
+    def __init__(self, name: str, args: MarketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("commodities-market:index:Market", name, {}, opts)
+        check_inputs("Market", name, args, MarketArgs)
+        settings = args["settings"]
+        child = pulumi.ResourceOptions(parent=self)
+
+        alarms = AlarmTopic(f"{name}-alarms", {"email": settings.alarm_email}, child)
+        players = PlayerPool(
+            f"{name}-players",
+            {
+                "deletion_protection": settings.deletion_protection,
+                "admin_sign_in": settings.admin_sign_in,
+                "jwt_issuer": settings.jwt_issuer,
+                "jwt_audience": settings.jwt_audience,
+            },
+            child,
+        )
+        api = HttpApi(
+            f"{name}-http",
+            {
+                "jwt_issuer": players.jwt_issuer,
+                "jwt_audience": players.jwt_audience,
+                "allowed_origins": settings.allowed_origins,
+                "log_retention_days": settings.log_retention_days,
+                "alarm_topic_arn": alarms.arn,
+            },
+            child,
+        )
+        orders = KinesisStream(
+            f"{name}-orders", {"shards": settings.kinesis_shards, "alarm_topic_arn": alarms.arn}, child
+        )
+        selling = SellPipeline(
+            f"{name}-sell",
+            {"settings": settings, "api": api, "alarm_topic_arn": alarms.arn},
+            child,
+        )
+        buying = BuyPipeline(
+            f"{name}-buy",
+            {"settings": settings, "api": api, "alarm_topic_arn": alarms.arn},
+            child,
+        )
+        matching = Matching(
+            f"{name}-matching",
+            {
+                "settings": settings,
+                "orders": orders,
+                "asks": selling.asks,
+                "bids": buying.bids,
+                "alarm_topic_arn": alarms.arn,
+            },
+            child,
+        )
+        # Pipes start after the matcher reads. By then IAM has spread their roles' rights too: AWS tries these when it
+        # creates a pipe, and the provider does not retry there as it does for the matcher's subscription.
+        selling.feed(orders, start_after=matching.subscription_id)
+        buying.feed(orders, start_after=matching.subscription_id)
+        Quotes(
+            f"{name}-quotes",
+            {
+                "settings": settings,
+                "api": api,
+                "asks": selling.asks,
+                "standing_bids": matching.standing_bids,
+                "tape": matching.tape,
+                "alarm_topic_arn": alarms.arn,
+            },
+            child,
+        )
+
+        self.players = players
+        self.api = api
+        self.orders = orders
+        self.selling = selling
+        self.buying = buying
+        self.matching = matching
+        self.register_outputs({})

@@ -1,0 +1,111 @@
+"""The seller's way: HTTP API → asks table → change stream → pipe → order stream."""
+
+from typing import TypedDict
+
+import pulumi
+
+from components.code_archive import code_archive
+from components.function import Function
+from components.http_api import HttpApi
+from components.inputs import check_inputs
+from components.kinesis_stream import KinesisStream
+from components.settings import Settings
+from components.table import Table
+
+# New asks only: fills and sold-out deletions are the matcher's own writes.
+_NEW_ASKS = '{"eventName":["INSERT"],"dynamodb":{"NewImage":{"ask_id":{"S":[{"exists":true}]}}}}'
+
+
+class SellPipelineArgs(TypedDict):
+    """Inputs of `SellPipeline`."""
+
+    settings: Settings
+    """Settings of the environment."""
+    api: HttpApi
+    """API that serves the routes."""
+    alarm_topic_arn: pulumi.Input[str]
+    """SNS topic for alarms."""
+
+
+class SellPipeline(pulumi.ComponentResource):
+    """Tables of asks and the function that accepts and shows them."""
+
+    asks: Table
+    """Open asks, the sell side of the book; the hash key is the material."""
+    sell_orders: Table
+    """What each seller asked for, open or not; the hash key is the seller."""
+
+    def __init__(self, name: str, args: SellPipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("commodities-market:index:SellPipeline", name, {}, opts)
+        check_inputs("SellPipeline", name, args, SellPipelineArgs)
+        settings = args["settings"]
+        child = pulumi.ResourceOptions(parent=self)
+
+        asks = Table(
+            f"{name}-asks",
+            {
+                "hash_key": "material",
+                "range_key": "price_key",
+                "stream": True,
+                "point_in_time_recovery": settings.point_in_time_recovery,
+                "deletion_protection": settings.deletion_protection,
+            },
+            child,
+        )
+        sell_orders = Table(
+            f"{name}-orders",
+            {
+                "hash_key": "seller",
+                "range_key": "order_key",
+                "point_in_time_recovery": settings.point_in_time_recovery,
+                "deletion_protection": settings.deletion_protection,
+            },
+            child,
+        )
+        asks_api = Function(
+            f"{name}-api",
+            {
+                "handler": "functions.asks_api.handler",
+                "code": code_archive(),
+                "variables": {
+                    "ASKS_TABLE": asks.table_name,
+                    "SELL_ORDERS_TABLE": sell_orders.table_name,
+                    "MATERIALS": ",".join(settings.materials),
+                    "TICK_MINOR": str(settings.tick_minor),
+                    "CURRENCY_DIGITS": str(settings.currency_digits),
+                    "MAX_QUANTITY": str(settings.max_quantity),
+                },
+                "log_retention_days": settings.log_retention_days,
+                "alarm_topic_arn": args["alarm_topic_arn"],
+            },
+            child,
+        )
+        asks.grant(asks_api, "PutItem", "GetItem", "BatchGetItem")
+        sell_orders.grant(asks_api, "PutItem", "GetItem", "Query")
+        for route_key in ("POST /asks", "GET /asks", "GET /asks/{id}"):
+            args["api"].route(route_key, asks_api)
+
+        self.asks = asks
+        self.sell_orders = sell_orders
+        self._log_retention_days = settings.log_retention_days
+        self._alarm_topic_arn = args["alarm_topic_arn"]
+        self.register_outputs({})
+
+    def feed(self, orders: KinesisStream, start_after: pulumi.Input[str]) -> None:
+        """Send every new ask to a stream, keyed by material.
+
+        Parameters
+        ----------
+        orders
+            Stream that carries orders to the matcher.
+        start_after
+            A value known only once the matcher is reading.
+        """
+        self.asks.pipe_to(
+            orders,
+            filter_pattern=_NEW_ASKS,
+            partition_key="$.dynamodb.NewImage.material.S",
+            log_retention_days=self._log_retention_days,
+            start_after=start_after,
+            alarm_topic_arn=self._alarm_topic_arn,
+        )

@@ -1,0 +1,224 @@
+"""The one validated description of an environment, read from its stack configuration.
+
+The schema in ``Pulumi.yaml`` types each key for the Pulumi engine; the rules that schema cannot state (sets, ranges,
+combinations) are here, and hold for every way of running the program.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pulumi
+
+from components.configuration import ConfigurationReader, SettingsError, project_configuration
+
+MATERIAL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+# Retentions CloudWatch Logs accepts (PutRetentionPolicy).
+LOG_RETENTION_DAYS = frozenset(
+    {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+)
+MAX_PRICE_MINOR = 999_999_999_999
+# The variables of a Lambda function share 4 KB; the rest of them needs about 1 KB.
+_MAX_MATERIALS_CHARACTERS = 3000
+_DECIMAL = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
+_ORIGIN = re.compile(r"\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_ISSUER = re.compile(r"https://[^\s?#]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that differs between environments.
+
+    Parameters
+    ----------
+    environment
+        Name of the stack: ``local``, ``dev``, ``staging``, ``prod`` or a name of one's own.
+    materials
+        What is traded, at least one, in the order the configuration gives.
+    currency_digits
+        Decimal digits of the currency, 0..6; a minor unit is 10^-digits.
+    tick_size
+        Smallest price step as a decimal string, a multiple of the minor unit.
+    max_quantity
+        Largest quantity of one order.
+    log_retention_days
+        How long every log group keeps its events.
+    deletion_protection
+        Whether tables and players survive a ``pulumi destroy``.
+    point_in_time_recovery
+        Whether tables can be restored to any second of the last 35 days.
+    kinesis_shards
+        Shards of the order stream, 1 MB/s and 1,000 orders/s each.
+    enhanced_fan_out
+        Whether the matcher gets its own pushed read of the order stream (about 70 ms instead of about 600 ms).
+    matcher_parallelization
+        Matcher invocations at a time per shard, 1..10; a material is only ever in one of them.
+    allowed_origins
+        Browser origins that may call the API; empty: no browser may.
+    admin_sign_in
+        Whether an operator with IAM rights may sign in as a player.
+    jwt_issuer, jwt_audience
+        External issuer of player tokens; both ``None`` for a Cognito pool of the environment's own.
+    alarm_email
+        Address that receives alarms.
+
+    Raises
+    ------
+    SettingsError
+        A value or a combination of values breaks a rule.
+    """
+
+    environment: str
+    materials: tuple[str, ...]
+    currency_digits: int
+    tick_size: str
+    max_quantity: int
+    log_retention_days: int
+    deletion_protection: bool
+    point_in_time_recovery: bool
+    kinesis_shards: int
+    enhanced_fan_out: bool
+    matcher_parallelization: int
+    allowed_origins: tuple[str, ...]
+    admin_sign_in: bool
+    jwt_issuer: str | None
+    jwt_audience: str | None
+    alarm_email: str | None
+
+    def __post_init__(self) -> None:
+        self._check_values()
+        self._check_combinations()
+
+    @property
+    def tick_minor(self) -> int:
+        """Smallest price step in minor units."""
+        return int(Decimal(self.tick_size).scaleb(self.currency_digits))
+
+    def _check_values(self) -> None:
+        _check_materials(self.materials)
+        _check_range("currencyDigits", self.currency_digits, 0, 6)
+        _check_tick(self.tick_size, self.currency_digits)
+        _check_range("maxQuantity", self.max_quantity, 1, 1_000_000_000)
+        if self.log_retention_days not in LOG_RETENTION_DAYS:
+            allowed = ", ".join(map(str, sorted(LOG_RETENTION_DAYS)))
+            raise SettingsError("logRetentionDays", self.log_retention_days, f"must be one of {allowed}")
+        _check_range("kinesisShards", self.kinesis_shards, 1, 500)
+        _check_range("matcherParallelization", self.matcher_parallelization, 1, 10)
+        for origin in self.allowed_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise SettingsError("allowedOrigins", origin, "must be * or scheme://host[:port] without a path")
+        if self.jwt_issuer is not None and not _ISSUER.fullmatch(self.jwt_issuer):
+            raise SettingsError("jwtIssuer", self.jwt_issuer, "must be an https:// URL")
+        if self.alarm_email is not None and not _EMAIL.fullmatch(self.alarm_email):
+            raise SettingsError("alarmEmail", self.alarm_email, "must be an e-mail address")
+
+    def _check_combinations(self) -> None:
+        if "*" in self.allowed_origins and len(self.allowed_origins) > 1:
+            raise SettingsError(
+                "allowedOrigins", list(self.allowed_origins), "* already allows every origin: give it alone"
+            )
+        if (self.jwt_issuer is None) != (self.jwt_audience is None):
+            key, value = (
+                ("jwtIssuer", self.jwt_issuer) if self.jwt_issuer is None else ("jwtAudience", self.jwt_audience)
+            )
+            raise SettingsError(key, value, "jwtIssuer and jwtAudience must be given together or not at all")
+        if self.jwt_issuer is not None and self.admin_sign_in:
+            raise SettingsError(
+                "adminSignIn", True, "must be false with an external jwtIssuer: its players are not ours"
+            )
+        if self.environment == "prod":
+            self._check_production()
+
+    def _check_production(self) -> None:
+        if not self.deletion_protection:
+            raise SettingsError("deletionProtection", False, "must be true in prod")
+        if not self.point_in_time_recovery:
+            raise SettingsError("pointInTimeRecovery", False, "must be true in prod")
+        if self.admin_sign_in:
+            raise SettingsError("adminSignIn", True, "must be false in prod: nobody signs in as a player")
+        if "*" in self.allowed_origins:
+            raise SettingsError("allowedOrigins", "*", "must name each origin in prod")
+
+
+def load_settings() -> Settings:
+    """Read the settings of the current stack.
+
+    Returns
+    -------
+    Settings
+        Named after the stack.
+
+    Raises
+    ------
+    SettingsError
+        A key of this project is unknown or missing, or its value breaks a rule.
+    """
+    return read_settings(pulumi.get_stack(), project_configuration(pulumi.get_project()))
+
+
+def read_settings(environment: str, configuration: Mapping[str, str]) -> Settings:
+    """Read settings from configuration text.
+
+    Parameters
+    ----------
+    environment
+        Name of the stack.
+    configuration
+        Key without namespace → text as Pulumi passes it: strings as they are, everything else as JSON.
+
+    Raises
+    ------
+    SettingsError
+        A key is unknown or missing, or its value breaks a rule.
+    """
+    reader = ConfigurationReader(configuration)
+    settings = Settings(
+        environment=environment,
+        materials=reader.strings("materials"),
+        currency_digits=reader.integer("currencyDigits"),
+        tick_size=reader.text("tickSize"),
+        max_quantity=reader.integer("maxQuantity"),
+        log_retention_days=reader.integer("logRetentionDays"),
+        deletion_protection=reader.boolean("deletionProtection"),
+        point_in_time_recovery=reader.boolean("pointInTimeRecovery"),
+        kinesis_shards=reader.integer("kinesisShards"),
+        enhanced_fan_out=reader.boolean("enhancedFanOut"),
+        matcher_parallelization=reader.integer("matcherParallelization"),
+        allowed_origins=reader.strings("allowedOrigins"),
+        admin_sign_in=reader.boolean("adminSignIn"),
+        jwt_issuer=reader.optional_text("jwtIssuer"),
+        jwt_audience=reader.optional_text("jwtAudience"),
+        alarm_email=reader.optional_text("alarmEmail"),
+    )
+    reader.refuse_unknown_keys()
+    return settings
+
+
+def _check_materials(materials: tuple[str, ...]) -> None:
+    if not materials:
+        raise SettingsError("materials", [], "must name at least one material")
+    for position, material in enumerate(materials):
+        if not MATERIAL_NAME.fullmatch(material):
+            raise SettingsError("materials", material, f"each name must match {MATERIAL_NAME.pattern}")
+        if material in materials[:position]:
+            raise SettingsError("materials", material, "each name may appear once")
+    joined = ",".join(materials)
+    if len(joined) > _MAX_MATERIALS_CHARACTERS:
+        rule = f"the names joined by commas must fit {_MAX_MATERIALS_CHARACTERS} characters of a function's environment"
+        raise SettingsError("materials", f"{len(joined)} characters", rule)
+
+
+def _check_tick(tick_size: str, currency_digits: int) -> None:
+    if not _DECIMAL.fullmatch(tick_size):
+        raise SettingsError("tickSize", tick_size, "must be a decimal number such as 0.01")
+    tick_minor = Decimal(tick_size).scaleb(currency_digits)
+    if tick_minor != int(tick_minor) or not 1 <= tick_minor <= MAX_PRICE_MINOR:
+        smallest = Decimal(1).scaleb(-currency_digits)
+        raise SettingsError("tickSize", tick_size, f"must be a multiple of {smallest}, the currency's smallest unit")
+
+
+def _check_range(key: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise SettingsError(key, value, f"must be {low}..{high}")

@@ -1,0 +1,38 @@
+"""Deploy time and run time agree on every function's environment variables, in every environment."""
+
+from __future__ import annotations
+
+import pytest
+
+from functions.environment import (
+    AsksEnvironment,
+    BidsEnvironment,
+    FunctionEnvironment,
+    MatcherEnvironment,
+    QuotesEnvironment,
+)
+from tests.components.graph import ENVIRONMENTS, environment_graph
+
+MODELS: dict[str, type[FunctionEnvironment]] = {
+    "functions.asks_api.handler": AsksEnvironment,
+    "functions.bids_api.handler": BidsEnvironment,
+    "functions.quotes_api.handler": QuotesEnvironment,
+    "functions.matcher.handler": MatcherEnvironment,
+}
+
+
+@pytest.mark.parametrize("stack", ENVIRONMENTS)
+def test_each_function_gets_exactly_the_variables_it_reads(stack: str) -> None:
+    deployed = {
+        node.inputs["handler"]: node.inputs["environment"]["variables"]
+        for node in environment_graph(stack).of_type("aws:lambda/function:Function")
+    }
+    assert {handler: set(variables) for handler, variables in deployed.items()} == {
+        handler: set(model.variables()) for handler, model in MODELS.items()
+    }
+
+
+@pytest.mark.parametrize("stack", ENVIRONMENTS)
+def test_each_function_can_read_what_it_gets(stack: str) -> None:
+    for node in environment_graph(stack).of_type("aws:lambda/function:Function"):
+        MODELS[node.inputs["handler"]].from_environ(node.inputs["environment"]["variables"])

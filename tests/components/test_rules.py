@@ -1,0 +1,145 @@
+"""Every environment keeps every rule, and every rule finds a program that breaks it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pulumi_aws as aws
+import pytest
+
+from tests.components import rules
+from tests.components.graph import ENVIRONMENTS, Graph, environment_graph, record
+
+Rule = Callable[[Graph], rules.Violations]
+
+EVERYWHERE: list[Rule] = [
+    rules.no_wildcards,
+    rules.managed_policies_are_for_logs,
+    rules.everything_is_encrypted,
+    rules.functions_log_with_retention,
+    rules.stream_consumers_are_bounded,
+    rules.everything_is_watched,
+    rules.routes_demand_a_token,
+    rules.no_physical_names,
+]
+
+
+def _policy(action: str, resource: str) -> str:
+    statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def wildcard_action() -> None:
+    aws.iam.RolePolicy(
+        "bad", role="r", policy=_policy("dynamodb:*", "arn:aws:dynamodb:eu-central-1:123456789012:table/t")
+    )
+
+
+def wildcard_resource() -> None:
+    aws.iam.RolePolicy("bad", role="r", policy=_policy("dynamodb:Query", "*"))
+
+
+def administrator() -> None:
+    aws.iam.RolePolicyAttachment("bad", role="r", policy_arn="arn:aws:iam::aws:policy/AdministratorAccess")
+
+
+def plain_table() -> None:
+    aws.dynamodb.Table("bad", hash_key="id", attributes=[{"name": "id", "type": "S"}])
+
+
+def plain_queue() -> None:
+    aws.sqs.Queue("bad")
+
+
+def plain_stream() -> None:
+    aws.kinesis.Stream("bad", shard_count=1)
+
+
+def function_without_log_group() -> None:
+    aws.lambda_.Function("bad", role="arn:aws:iam::123456789012:role/r", logging_config={"log_format": "JSON"})
+
+
+def log_group_without_retention() -> None:
+    aws.cloudwatch.LogGroup("bad")
+
+
+def mapping_with_defaults() -> None:
+    aws.lambda_.EventSourceMapping("bad", function_name="f")
+
+
+def pipe_with_defaults() -> None:
+    aws.pipes.Pipe("bad", role_arn="r", source="s", target="t")
+
+
+def alarm_without_topic() -> None:
+    queue = aws.sqs.Queue("bad", sqs_managed_sse_enabled=True)
+    aws.cloudwatch.MetricAlarm(
+        "quiet",
+        namespace="AWS/SQS",
+        metric_name="ApproximateNumberOfMessagesVisible",
+        dimensions={"QueueName": queue.name},
+        comparison_operator="GreaterThanThreshold",
+        evaluation_periods=1,
+        treat_missing_data="notBreaching",
+    )
+
+
+def open_route() -> None:
+    aws.apigatewayv2.Route("bad", api_id="a", route_key="GET /asks")
+
+
+def unprotected_table() -> None:
+    aws.dynamodb.Table(
+        "bad",
+        hash_key="id",
+        attributes=[{"name": "id", "type": "S"}],
+        deletion_protection_enabled=True,
+        point_in_time_recovery={"enabled": True},
+    )
+
+
+def unprotected_pool() -> None:
+    aws.cognito.UserPool("bad", deletion_protection="ACTIVE")
+
+
+def named_queue() -> None:
+    aws.sqs.Queue("bad", name="orders")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("rule", EVERYWHERE, ids=lambda rule: rule.__name__)
+def test_every_environment_keeps_every_rule(environment: str, rule: Rule) -> None:
+    assert rule(environment_graph(environment)) == []
+
+
+def test_data_survives_in_prod() -> None:
+    assert rules.data_survives(environment_graph("prod")) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "program"),
+    [
+        (rules.no_wildcards, wildcard_action),
+        (rules.no_wildcards, wildcard_resource),
+        (rules.managed_policies_are_for_logs, administrator),
+        (rules.everything_is_encrypted, plain_table),
+        (rules.everything_is_encrypted, plain_queue),
+        (rules.everything_is_encrypted, plain_stream),
+        (rules.functions_log_with_retention, function_without_log_group),
+        (rules.functions_log_with_retention, log_group_without_retention),
+        (rules.stream_consumers_are_bounded, mapping_with_defaults),
+        (rules.stream_consumers_are_bounded, pipe_with_defaults),
+        (rules.everything_is_watched, plain_stream),
+        (rules.everything_is_watched, alarm_without_topic),
+        (rules.routes_demand_a_token, open_route),
+        (rules.data_survives, unprotected_table),
+        (rules.data_survives, unprotected_pool),
+        (rules.no_physical_names, named_queue),
+    ],
+    ids=lambda case: case.__name__,
+)
+def test_a_rule_finds_the_program_that_breaks_it(rule: Rule, program: Callable[[], None]) -> None:
+    found = rule(record(program))
+    assert found
+    assert all(line.startswith("bad") for line in found)

@@ -1,0 +1,186 @@
+"""What the program asks for is what AWS's own service models allow, in every environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.components.graph import ENVIRONMENTS, Node, environment_graph
+from tests.components.rules import statements
+from tests.components.service_models import has_action, in_service_case, violations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Request = tuple[str, str, dict[str, Any]]
+
+
+def _table(node: Node) -> Request:
+    inputs = node.inputs
+    keys = [("HASH", inputs["hashKey"]), ("RANGE", inputs["rangeKey"])]
+    stream = {"StreamEnabled": inputs["streamEnabled"]}
+    if inputs["streamEnabled"]:
+        stream["StreamViewType"] = inputs["streamViewType"]
+    return (
+        "dynamodb",
+        "CreateTable",
+        {
+            "TableName": node.outputs["name"],
+            "AttributeDefinitions": [
+                {"AttributeName": attribute["name"], "AttributeType": attribute["type"]}
+                for attribute in inputs["attributes"]
+            ],
+            "KeySchema": [{"KeyType": kind, "AttributeName": name} for kind, name in keys],
+            "BillingMode": inputs["billingMode"],
+            "SSESpecification": {"Enabled": inputs["serverSideEncryption"]["enabled"]},
+            "StreamSpecification": stream,
+            "DeletionProtectionEnabled": inputs["deletionProtectionEnabled"],
+        },
+    )
+
+
+def _function(node: Node) -> Request:
+    parameters = in_service_case({**node.inputs, "code": {}}, {})
+    parameters.pop("Publish", None)
+    return "lambda", "CreateFunction", {"FunctionName": node.outputs["name"], **parameters}
+
+
+def _event_source_mapping(node: Node) -> Request:
+    return "lambda", "CreateEventSourceMapping", in_service_case(node.inputs, {"destinationArn": "Destination"})
+
+
+def _pipe(node: Node) -> Request:
+    parameters = in_service_case(node.inputs, {"dynamodbStreamParameters": "DynamoDBStreamParameters"})
+    return "pipes", "CreatePipe", {"Name": node.outputs["name"], **parameters}
+
+
+def _alarm(node: Node) -> Request:
+    inputs = {**node.inputs}
+    dimensions = [{"Name": name, "Value": value} for name, value in inputs.pop("dimensions").items()]
+    parameters = in_service_case(inputs, {"okActions": "OKActions"})
+    return "cloudwatch", "PutMetricAlarm", {"AlarmName": node.outputs["name"], "Dimensions": dimensions, **parameters}
+
+
+def _user_pool(node: Node) -> Request:
+    inputs = {key: value for key, value in node.inputs.items() if key != "softwareTokenMfaConfiguration"}
+    policies = in_service_case({"passwordPolicy": inputs.pop("passwordPolicy")}, {})
+    parameters = in_service_case(inputs, {})
+    return "cognito-idp", "CreateUserPool", {"PoolName": node.outputs["name"], "Policies": policies, **parameters}
+
+
+def _user_pool_client(node: Node) -> Request:
+    parameters = in_service_case(node.inputs, {})
+    return "cognito-idp", "CreateUserPoolClient", {"ClientName": node.outputs["name"], **parameters}
+
+
+def _api(operation: str, renamed: dict[str, str]) -> Callable[[Node], Request]:
+    def request(node: Node) -> Request:
+        parameters = in_service_case(
+            node.inputs, {"audiences": "Audience", "identitySources": "IdentitySource", **renamed}
+        )
+        if "Name" in renamed.values():
+            parameters["Name"] = node.outputs["name"]
+        return "apigatewayv2", operation, parameters
+
+    return request
+
+
+def _permission(node: Node) -> Request:
+    renamed = {"function": "FunctionName"}
+    return "lambda", "AddPermission", {"StatementId": node.outputs["name"], **in_service_case(node.inputs, renamed)}
+
+
+def _role(node: Node) -> Request:
+    renamed = {"assumeRolePolicy": "AssumeRolePolicyDocument"}
+    return "iam", "CreateRole", {"RoleName": node.outputs["name"], **in_service_case(node.inputs, renamed)}
+
+
+def _role_policy(node: Node) -> Request:
+    renamed = {"role": "RoleName", "policy": "PolicyDocument"}
+    return "iam", "PutRolePolicy", {"PolicyName": node.outputs["name"], **in_service_case(node.inputs, renamed)}
+
+
+def _queue(node: Node) -> Request:
+    # Queue attributes are text in the service: names are its enum, values go as strings.
+    renamed = {"sqsManagedSseEnabled": "SqsManagedSseEnabled", "messageRetentionSeconds": "MessageRetentionPeriod"}
+    attributes = {key: str(value) for key, value in in_service_case(node.inputs, renamed).items()}
+    return "sqs", "CreateQueue", {"QueueName": node.outputs["name"], "Attributes": attributes}
+
+
+def _stream(node: Node) -> Request:
+    inputs = node.inputs
+    return (
+        "kinesis",
+        "StartStreamEncryption",
+        {"StreamName": node.outputs["name"], "EncryptionType": inputs["encryptionType"], "KeyId": inputs["kmsKeyId"]},
+    )
+
+
+def _fan_out(node: Node) -> Request:
+    renamed = {"streamArn": "StreamARN"}
+    return (
+        "kinesis",
+        "RegisterStreamConsumer",
+        {"ConsumerName": node.outputs["name"], **in_service_case(node.inputs, renamed)},
+    )
+
+
+REQUESTS: dict[str, Callable[[Node], Request]] = {
+    "aws:dynamodb/table:Table": _table,
+    "aws:lambda/function:Function": _function,
+    "aws:lambda/eventSourceMapping:EventSourceMapping": _event_source_mapping,
+    "aws:lambda/permission:Permission": _permission,
+    "aws:pipes/pipe:Pipe": _pipe,
+    "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm,
+    "aws:cognito/userPool:UserPool": _user_pool,
+    "aws:cognito/userPoolClient:UserPoolClient": _user_pool_client,
+    "aws:apigatewayv2/api:Api": _api("CreateApi", {"name": "Name"}),
+    "aws:apigatewayv2/authorizer:Authorizer": _api("CreateAuthorizer", {"name": "Name"}),
+    "aws:apigatewayv2/integration:Integration": _api("CreateIntegration", {}),
+    "aws:apigatewayv2/route:Route": _api("CreateRoute", {}),
+    "aws:apigatewayv2/stage:Stage": _api("CreateStage", {"name": "StageName"}),
+    "aws:iam/role:Role": _role,
+    "aws:iam/rolePolicy:RolePolicy": _role_policy,
+    "aws:sqs/queue:Queue": _queue,
+    "aws:kinesis/stream:Stream": _stream,
+    "aws:kinesis/streamConsumer:StreamConsumer": _fan_out,
+}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_aws_allows_every_request(environment: str) -> None:
+    found = [
+        f"{node.name}: {line}"
+        for node in environment_graph(environment).nodes
+        if node.type in REQUESTS
+        for line in violations(*REQUESTS[node.type](node))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_granted_action_exists(environment: str) -> None:
+    granted = {
+        action
+        for policy in environment_graph(environment).of_type("aws:iam/rolePolicy:RolePolicy")
+        for statement in statements(policy)
+        for action in statement["Action"]
+    }
+    assert [action for action in sorted(granted) if not has_action(action)] == []
+    assert not has_action("dynamodb:Write")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"FunctionName": "f", "StartingPosition": "OLDEST"}, "StartingPosition: 'OLDEST' is none of"),
+        ({"FunctionName": "f", "BatchSize": 10_001.0}, "BatchSize: 10001.0 is outside 1..10000"),
+        ({"FunctionName": "f", "BisectBatch": True}, "BisectBatch: no such member"),
+        ({"BatchSize": 10.0}, "FunctionName: is required"),
+        ({"FunctionName": "f", "EventSourceArn": "orders"}, "EventSourceArn: 'orders' does not match"),
+    ],
+)
+def test_a_wrong_request_is_found(parameters: dict[str, Any], expected: str) -> None:
+    (line,) = violations("lambda", "CreateEventSourceMapping", parameters)
+    assert expected in line
