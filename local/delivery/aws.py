@@ -1,0 +1,226 @@
+"""The engine's ports over boto3, at an AWS endpoint such as the local emulator's."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.delivery.ports import (
+    Invocation,
+    IteratorExpiredError,
+    NotReachedError,
+    Page,
+    Position,
+    RecordsTrimmedError,
+    Shard,
+    SourceUnavailableError,
+    TargetError,
+)
+from local.delivery.records import DynamoDBRecord, KinesisRecord, StreamRecord, canonical_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from types_boto3_dynamodbstreams import DynamoDBStreamsClient
+    from types_boto3_kinesis import KinesisClient
+    from types_boto3_lambda import LambdaClient
+    from types_boto3_sqs import SQSClient
+
+    from local.delivery.mappings import Source
+    from local.delivery.records import Json
+
+_LONGEST_INVOCATION_S = 900
+_REFUSALS = {"AccessDeniedException", "ResourceNotFoundException", "InvalidArgumentException", "ValidationException"}
+
+
+class AwsPorts:
+    """StreamSource, Invoker, KinesisSink and FailureDestination at one endpoint.
+
+    Reads, puts and invocations are not retried by the client: the engine does that, with its own backoff.
+
+    Parameters
+    ----------
+    endpoint_url : str
+        Such as `http://127.0.0.1:4566`.
+    region : str
+        AWS region.
+    access_key_id : str
+        Selects the account at the emulator if it is a 12-digit account id.
+    """
+
+    def __init__(self, endpoint_url: str, region: str, access_key_id: str) -> None:
+        session: Any = boto3.Session(aws_access_key_id=access_key_id, aws_secret_access_key="local", region_name=region)
+        once = Config(
+            retries={"total_max_attempts": 1},
+            connect_timeout=2,
+            read_timeout=20,
+            max_pool_connections=32,
+            parameter_validation=False,
+        )
+        patient = once.merge(Config(read_timeout=_LONGEST_INVOCATION_S + 10))
+        self._dynamodb: DynamoDBStreamsClient = session.client(
+            "dynamodbstreams", endpoint_url=endpoint_url, config=once
+        )
+        self._kinesis: KinesisClient = session.client("kinesis", endpoint_url=endpoint_url, config=once)
+        self._lambda: LambdaClient = session.client("lambda", endpoint_url=endpoint_url, config=patient)
+        self._sqs: SQSClient = session.client("sqs", endpoint_url=endpoint_url)
+        self._queue_urls: dict[str, str] = {}
+
+    def shards(self, source: Source) -> Sequence[Shard]:
+        """Return the stream's shards, all pages."""
+        try:
+            return self._dynamodb_shards(source) if source.kind == "dynamodb" else self._kinesis_shards(source)
+        except (BotoCoreError, ClientError) as error:
+            raise SourceUnavailableError(str(error)) from None
+
+    def iterator(self, source: Source, shard_id: str, position: Position) -> str:
+        """Return a shard iterator."""
+        try:
+            if source.kind == "dynamodb":
+                request: dict[str, Any] = (
+                    {"SequenceNumber": position.sequence_number} if position.sequence_number else {}
+                )
+                return self._dynamodb.get_shard_iterator(
+                    StreamArn=source.stream_arn,
+                    ShardId=shard_id,
+                    ShardIteratorType=cast("Any", position.kind),
+                    **request,
+                ).get("ShardIterator", "")
+            request = {"StartingSequenceNumber": position.sequence_number} if position.sequence_number else {}
+            if position.kind == "AT_TIMESTAMP":
+                request["Timestamp"] = datetime.fromtimestamp(position.timestamp_ms / 1000, UTC)
+            return self._kinesis.get_shard_iterator(
+                StreamARN=source.stream_arn, ShardId=shard_id, ShardIteratorType=position.kind, **request
+            )["ShardIterator"]
+        except ClientError as error:
+            raise _source_error(error) from None
+        except BotoCoreError as error:
+            raise SourceUnavailableError(str(error)) from None
+
+    def records(self, source: Source, iterator: str, limit: int) -> Page:
+        """Return the next page of a shard."""
+        try:
+            if source.kind == "dynamodb":
+                changes = self._dynamodb.get_records(ShardIterator=iterator, Limit=limit)
+                documents = cast("list[dict[str, Any]]", changes["Records"])
+                return Page(tuple(map(_dynamodb_record, documents)), changes.get("NextShardIterator") or None)
+            page = self._kinesis.get_records(ShardIterator=iterator, Limit=limit, StreamARN=source.stream_arn)
+        except ClientError as error:
+            raise _source_error(error) from None
+        except BotoCoreError as error:
+            raise SourceUnavailableError(str(error)) from None
+        rows = cast("list[dict[str, Any]]", page["Records"])
+        return Page(tuple(map(_kinesis_record, rows)), page.get("NextShardIterator") or None)
+
+    def invoke(self, function: str, event: Json) -> Invocation:
+        """Invoke a function and wait."""
+        payload = json.dumps(event, separators=(",", ":")).encode()
+        try:
+            answer = self._lambda.invoke(FunctionName=function, InvocationType="RequestResponse", Payload=payload)
+            body = answer["Payload"].read()
+        except (BotoCoreError, ClientError) as error:
+            raise NotReachedError(str(error)) from None
+        try:
+            response = json.loads(body) if body else None
+        except ValueError:
+            response = body.decode(errors="replace")
+        return Invocation(response, answer.get("FunctionError"), answer["ResponseMetadata"].get("RequestId", ""))
+
+    def put_records(self, stream_arn: str, entries: Sequence[tuple[str, bytes]]) -> Sequence[str | None]:
+        """Put entries in one call."""
+        try:
+            answer = self._kinesis.put_records(
+                StreamARN=stream_arn,
+                Records=[{"PartitionKey": partition_key, "Data": data} for partition_key, data in entries],
+            )
+        except ClientError as error:
+            if _code(error) in _REFUSALS:
+                raise TargetError(str(error)) from None
+            raise NotReachedError(str(error)) from None
+        except BotoCoreError as error:
+            raise NotReachedError(str(error)) from None
+        return [entry.get("ErrorCode") for entry in answer["Records"]]
+
+    def send(self, queue_arn: str, message: Mapping[str, object]) -> None:
+        """Send a message to a queue."""
+        try:
+            if queue_arn not in self._queue_urls:
+                account, name = queue_arn.split(":")[4:6]
+                found = self._sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
+                self._queue_urls[queue_arn] = found["QueueUrl"]
+            self._sqs.send_message(QueueUrl=self._queue_urls[queue_arn], MessageBody=json.dumps(message))
+        except (BotoCoreError, ClientError) as error:
+            raise NotReachedError(str(error)) from None
+
+    def _dynamodb_shards(self, source: Source) -> list[Shard]:
+        shards: list[Shard] = []
+        page: dict[str, Any] = {}
+        while True:
+            stream = self._dynamodb.describe_stream(StreamArn=source.stream_arn, **page)["StreamDescription"]
+            for shard in stream.get("Shards", []):
+                parent = shard.get("ParentShardId")
+                shards.append(Shard(shard.get("ShardId", ""), (parent,) if parent else ()))
+            last = stream.get("LastEvaluatedShardId")
+            if not last:
+                return shards
+            page = {"ExclusiveStartShardId": last}
+
+    def _kinesis_shards(self, source: Source) -> list[Shard]:
+        shards: list[Shard] = []
+        page: dict[str, Any] = {"StreamARN": source.stream_arn}
+        while True:
+            answer = self._kinesis.list_shards(**page)
+            for shard in answer["Shards"]:
+                parents = (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
+                shards.append(Shard(shard["ShardId"], tuple(parent for parent in parents if parent)))
+            token = answer.get("NextToken")
+            if not token:
+                return shards
+            page = {"NextToken": token}
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def _source_error(error: ClientError) -> Exception:
+    match _code(error):
+        case "ExpiredIteratorException":
+            return IteratorExpiredError(str(error))
+        case "TrimmedDataAccessException":
+            return RecordsTrimmedError(str(error))
+        case _:
+            return SourceUnavailableError(str(error))
+
+
+def _kinesis_record(row: dict[str, Any]) -> StreamRecord:
+    arrival: datetime = row["ApproximateArrivalTimestamp"]
+    return KinesisRecord(row["SequenceNumber"], row["PartitionKey"], round(arrival.timestamp() * 1000), row["Data"])
+
+
+def _dynamodb_record(document: dict[str, Any]) -> StreamRecord:
+    change = document["dynamodb"]
+    created: datetime = change["ApproximateCreationDateTime"]
+    plain = cast("dict[str, object]", _json_values(document))
+    keys = cast("dict[str, object]", plain["dynamodb"])["Keys"]
+    return DynamoDBRecord(change["SequenceNumber"], canonical_key(keys), round(created.timestamp() * 1000), plain)
+
+
+def _json_values(value: object) -> object:
+    """Return boto3's values as the JSON a function gets: binary as base64 text, times as epoch seconds."""
+    if isinstance(value, dict):
+        return {name: _json_values(field) for name, field in cast("dict[str, object]", value).items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_json_values(element) for element in cast("list[object]", value)]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, datetime):
+        seconds = value.timestamp()
+        return int(seconds) if seconds.is_integer() else seconds
+    return value

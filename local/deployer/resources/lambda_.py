@@ -1,0 +1,213 @@
+"""AWS Lambda functions, their resource policies, and event source mappings."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from local.deployer.aws import PARTITION
+from local.deployer.errors import DeployError
+from local.deployer.resources.protocol import Created, Existing, Naming, ResourceType, tag_change, without
+from local.deployer.shapes import request
+
+if TYPE_CHECKING:
+    from local.deployer.aws import Aws
+    from local.deployer.state import Properties
+
+_CODE = frozenset({"code", "architectures", "publish"})
+_NAMES = {"name": "FunctionName"}
+_MAPPING_NAMES = {"destinationArn": "Destination"}
+
+
+class Function(ResourceType):
+    token = "aws:lambda/function:Function"
+    mapped = frozenset(
+        {
+            "architectures",
+            "code",
+            "deadLetterConfig",
+            "description",
+            "environment",
+            "ephemeralStorage",
+            "handler",
+            "kmsKeyArn",
+            "layers",
+            "loggingConfig",
+            "memorySize",
+            "name",
+            "packageType",
+            "publish",
+            "reservedConcurrentExecutions",
+            "role",
+            "runtime",
+            "tags",
+            "timeout",
+            "tracingConfig",
+        }
+    )
+    ignored = {"sourceCodeHash": "the archive's own hash decides whether the code changed"}  # noqa: RUF012 - a ClassVar of the base
+    replace_on = frozenset({"name", "packageType"})
+    naming = Naming(max_length=64)
+
+    def create(self, aws: Aws, inputs: Properties) -> Created:
+        if "code" not in inputs:
+            raise DeployError("property code: a function needs an archive")
+        function = without(inputs, "code", "reservedConcurrentExecutions", *self.ignored)
+        parameters = request("lambda", "CreateFunction", {**function, "code": {"zipFile": inputs["code"].data}}, _NAMES)
+        aws.lambda_.create_function(**parameters, Tags=inputs["tagsAll"])
+        name = str(inputs["name"])
+        if inputs.get("reservedConcurrentExecutions", -1) >= 0:
+            self._reserve(aws, name, inputs)
+        return Created(name, _outputs(aws, name))
+
+    def update(self, aws: Aws, existing: Existing, inputs: Properties, changed: frozenset[str]) -> Properties:
+        name = existing.id
+        if changed & _CODE:
+            parameters = {key: inputs[key] for key in ("architectures", "publish") if key in inputs}
+            aws.lambda_.update_function_code(
+                **request(
+                    "lambda", "UpdateFunctionCode", {"functionName": name, "zipFile": inputs["code"].data, **parameters}
+                )
+            )
+        if changed - _CODE - {"tagsAll", "reservedConcurrentExecutions", *self.ignored}:
+            configuration = without(inputs, "reservedConcurrentExecutions", "packageType", *_CODE, *self.ignored)
+            cleared: Properties = {
+                "environment": {"variables": {}},
+                "layers": [],
+                "description": "",
+                "deadLetterConfig": {"targetArn": ""},
+                "tracingConfig": {"mode": "PassThrough"},
+                "memorySize": 128,
+                "timeout": 3,
+            }
+            removed = {key: value for key, value in cleared.items() if key in changed and key not in inputs}
+            aws.lambda_.update_function_configuration(
+                **request("lambda", "UpdateFunctionConfiguration", {**configuration, **removed}, _NAMES)
+            )
+        if "reservedConcurrentExecutions" in changed:
+            self._reserve(aws, name, inputs)
+        arn = str(existing.outputs["arn"])
+        tags = tag_change(existing, inputs)
+        if tags.removed:
+            aws.lambda_.untag_resource(Resource=arn, TagKeys=tags.removed)
+        if tags.added:
+            aws.lambda_.tag_resource(Resource=arn, Tags=tags.added)
+        return _outputs(aws, name)
+
+    def delete(self, aws: Aws, existing: Existing) -> None:
+        aws.lambda_.delete_function(FunctionName=existing.id)
+
+    def listing(self, aws: Aws) -> set[str]:
+        pages = aws.lambda_.get_paginator("list_functions").paginate()
+        return {function.get("FunctionName", "") for page in pages for function in page["Functions"]}
+
+    def _reserve(self, aws: Aws, name: str, inputs: Properties) -> None:
+        reserved = int(inputs.get("reservedConcurrentExecutions", -1))
+        if reserved < 0:
+            aws.lambda_.delete_function_concurrency(FunctionName=name)
+        else:
+            aws.lambda_.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=reserved)
+
+
+def _outputs(aws: Aws, name: str) -> Properties:
+    configuration = aws.lambda_.get_function(FunctionName=name).get("Configuration", {})
+    arn = configuration.get("FunctionArn", "")
+    version = configuration.get("Version", "$LATEST")
+    return {
+        "arn": arn,
+        "codeSha256": configuration.get("CodeSha256", ""),
+        "invokeArn": f"arn:{PARTITION}:apigateway:{aws.region}:lambda:path/2015-03-31/functions/{arn}/invocations",
+        "lastModified": configuration.get("LastModified", ""),
+        "name": name,
+        "qualifiedArn": f"{arn}:{version}",
+        "sourceCodeSize": configuration.get("CodeSize", 0),
+        "version": version,
+    }
+
+
+class Permission(ResourceType):
+    token = "aws:lambda/permission:Permission"
+    mapped = frozenset(
+        {
+            "action",
+            "eventSourceToken",
+            "function",
+            "principal",
+            "principalOrgId",
+            "qualifier",
+            "sourceAccount",
+            "sourceArn",
+            "statementId",
+        }
+    )
+    replace_on = mapped
+    naming = Naming("statementId", max_length=100)
+    delete_before_replace = True
+
+    def create(self, aws: Aws, inputs: Properties) -> Created:
+        names = {"function": "FunctionName", "principalOrgId": "PrincipalOrgID"}
+        aws.lambda_.add_permission(**request("lambda", "AddPermission", without(inputs), names))
+        return Created(str(inputs["statementId"]), {})
+
+    def update(self, aws: Aws, existing: Existing, inputs: Properties, changed: frozenset[str]) -> Properties:
+        raise AssertionError("every property of a permission replaces it")
+
+    def delete(self, aws: Aws, existing: Existing) -> None:
+        parameters = {
+            key: existing.inputs[key] for key in ("function", "statementId", "qualifier") if key in existing.inputs
+        }
+        aws.lambda_.remove_permission(**request("lambda", "RemovePermission", parameters, {"function": "FunctionName"}))
+
+
+class EventSourceMapping(ResourceType):
+    """Checked and written to the state file; `local.delivery` executes it, because the emulator's own poller is not
+    faithful.
+    """
+
+    token = "aws:lambda/eventSourceMapping:EventSourceMapping"
+    mapped = frozenset(
+        {
+            "batchSize",
+            "bisectBatchOnFunctionError",
+            "destinationConfig",
+            "enabled",
+            "eventSourceArn",
+            "filterCriteria",
+            "functionName",
+            "functionResponseTypes",
+            "maximumBatchingWindowInSeconds",
+            "maximumRecordAgeInSeconds",
+            "maximumRetryAttempts",
+            "parallelizationFactor",
+            "scalingConfig",
+            "startingPosition",
+            "startingPositionTimestamp",
+            "tags",
+            "tumblingWindowInSeconds",
+        }
+    )
+    replace_on = frozenset({"eventSourceArn", "startingPosition", "startingPositionTimestamp"})
+
+    def create(self, aws: Aws, inputs: Properties) -> Created:
+        request("lambda", "CreateEventSourceMapping", without(inputs), _MAPPING_NAMES)
+        identifier = str(uuid.uuid4())
+        return Created(identifier, self._outputs(aws, identifier, inputs))
+
+    def update(self, aws: Aws, existing: Existing, inputs: Properties, changed: frozenset[str]) -> Properties:
+        request("lambda", "CreateEventSourceMapping", without(inputs), _MAPPING_NAMES)
+        return self._outputs(aws, existing.id, inputs)
+
+    def delete(self, aws: Aws, existing: Existing) -> None:
+        """Nothing exists outside the state file."""
+
+    def _outputs(self, aws: Aws, identifier: str, inputs: Properties) -> Properties:
+        function = str(inputs["functionName"])
+        return {
+            "arn": aws.arn("lambda", f"event-source-mapping:{identifier}"),
+            "functionArn": function if function.startswith("arn:") else aws.arn("lambda", f"function:{function}"),
+            "state": "Enabled" if inputs.get("enabled", True) else "Disabled",
+            "uuid": identifier,
+        }
+
+
+TYPES = (Function(), Permission(), EventSourceMapping())

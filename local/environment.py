@@ -1,0 +1,396 @@
+"""The local environment as others see it: start it, find it, stop it.
+
+The environment is a supervisor process (`local.supervisor`) with the emulator as its child. It describes itself in
+`environment.json` while it is ready, and holds a lock on `supervisor.lock` for as long as it lives; the lock, which
+the operating system releases when the process dies, tells a running environment from the files of a dead one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local.clients import emulator_client
+from local.emulator import PortTaken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import IO
+
+__all__ = [
+    "DeployFailed",
+    "EnvironmentBusy",
+    "EnvironmentNotRunning",
+    "LocalEnvironment",
+    "PortTaken",
+    "RunningEnvironment",
+    "down",
+    "find",
+    "serve",
+    "up",
+]
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+"""Folder of Pulumi.yaml and of `.local/`."""
+
+_UP_TIMEOUT_S = 180.0
+_DOWN_TIMEOUT_S = 90.0
+_POLL_S = 0.05
+_LOCK_S = 1.0
+
+
+class EnvironmentNotRunning(Exception):  # noqa: N818 - a statement of what is the case
+    """There is no running environment of this stack."""
+
+    def __init__(self, stack: str) -> None:
+        super().__init__(f"the {stack} environment is not running")
+
+
+class DeployFailed(Exception):  # noqa: N818 - a statement of what is the case
+    """The environment could not be brought up, brought to the program's state, or taken down. One line."""
+
+
+class EnvironmentBusy(DeployFailed):
+    """The environment runs, but not in the way that was asked for."""
+
+
+@dataclass(frozen=True)
+class RunningEnvironment:
+    """A ready environment; the content of `environment.json`.
+
+    Attributes
+    ----------
+    stack
+        Name of the stack.
+    pid, emulator_pid
+        Process ids of supervisor and emulator.
+    port
+        Port on 127.0.0.1 that answers AWS calls and the HTTP API.
+    endpoint_url
+        `http://127.0.0.1:{port}`.
+    account_id, region
+        AWS account and region of everything in it.
+    outputs
+        The Pulumi program's exports.
+    started_at_ms
+        When it became ready, epoch milliseconds.
+    deployments
+        How many deployments it has seen, the failed ones too.
+    keep_state
+        Whether its data survives a stop.
+    """
+
+    stack: str
+    pid: int
+    emulator_pid: int
+    port: int
+    endpoint_url: str
+    account_id: str
+    region: str
+    outputs: dict[str, Any]
+    started_at_ms: int
+    deployments: int
+    keep_state: bool
+
+    def client(self, service_name: str) -> Any:
+        """A boto3 client of the environment's account.
+
+        Parameters
+        ----------
+        service_name
+            boto3's name of the service, for example `"dynamodb"`.
+        """
+        return emulator_client(service_name, self.endpoint_url, self.account_id, self.region)
+
+
+class LocalEnvironment:
+    """Files of one stack's environment.
+
+    Parameters
+    ----------
+    stack
+        Name of the stack.
+    root
+        Folder of Pulumi.yaml.
+    folder
+        Folder for the environment's files; `.local/<stack>` in `root` by default. Two environments of one stack need
+        two folders.
+    """
+
+    def __init__(self, stack: str, root: Path = PROJECT_ROOT, folder: Path | None = None) -> None:
+        self.stack = stack
+        self.root = root.resolve()
+        self.folder = (folder or self.root / ".local" / stack).resolve()
+        self.description = self.folder / "environment.json"
+        self.failure = self.folder / "failure.json"
+        self.log = self.folder / "supervisor.log"
+        self.emulator_log = self.folder / "emulator.log"
+        self._lock = self.folder / "supervisor.lock"
+
+    def data(self, *, keep_state: bool) -> Path:
+        """Folder of state file, checkpoints and emulator data. Kept data has its own, so that a run without it does
+        no harm.
+        """
+        return self.folder / "kept" if keep_state else self.folder
+
+    def state(self, *, keep_state: bool) -> Path:
+        """The deployer's state file."""
+        return self.data(keep_state=keep_state) / "state.json"
+
+    @contextlib.contextmanager
+    def hold(self) -> Generator[None]:
+        """Be the environment's one supervisor.
+
+        Raises
+        ------
+        EnvironmentBusy
+            Another process is.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._lock.open("a") as file:
+            # Whoever asks `held` at this moment has the lock for an instant, too.
+            deadline = time.monotonic() + _LOCK_S
+            while not _lock(file, fcntl.LOCK_EX):
+                if time.monotonic() > deadline:
+                    raise EnvironmentBusy(f"the {self.stack} environment is already running")
+                time.sleep(_POLL_S / 5)
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    @property
+    def supervisor_pid(self) -> int:
+        """Process id of the supervisor that lives; it may not be ready yet."""
+        return int(self._lock.read_text(encoding="ascii"))
+
+    @property
+    def held(self) -> bool:
+        """Whether a supervisor lives."""
+        try:
+            with self._lock.open("a") as file:
+                return not _lock(file, fcntl.LOCK_SH)
+        except FileNotFoundError:
+            return False
+
+    def describe(self, running: RunningEnvironment) -> None:
+        """Publish the running environment, in one step."""
+        _replace(self.description, asdict(running))
+
+    def find(self) -> RunningEnvironment | None:
+        """The running environment; files of a dead one are removed."""
+        if not self.held:
+            self.description.unlink(missing_ok=True)
+            return None
+        try:
+            document = json.loads(self.description.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return RunningEnvironment(**document)
+
+    def report_failure(self, error: Exception) -> None:
+        """Leave the reason of a failure to whoever waits for the environment."""
+        port = error.port if isinstance(error, PortTaken) else None
+        _replace(self.failure, {"message": " ".join(str(error).split()), "port_taken": port})
+
+    def take_failure(self) -> Exception | None:
+        """The reason left by `report_failure`, if any; it is taken away."""
+        try:
+            document = json.loads(self.failure.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        self.failure.unlink(missing_ok=True)
+        if document["port_taken"] is not None:
+            return PortTaken(document["port_taken"])
+        return DeployFailed(document["message"])
+
+
+def up(
+    stack: str,
+    *,
+    port: int | None = None,
+    keep_state: bool = False,
+    root: Path = PROJECT_ROOT,
+    folder: Path | None = None,
+) -> RunningEnvironment:
+    """Start an environment in the background, or bring a running one to what the program says now.
+
+    Parameters
+    ----------
+    stack
+        Name of the stack.
+    port
+        Port on 127.0.0.1; chosen freely by default.
+    keep_state
+        Go on with the data of the last run that kept its state, and keep it again.
+    root, folder
+        See `LocalEnvironment`.
+
+    Raises
+    ------
+    PortTaken
+        Another process listens on the port.
+    EnvironmentBusy
+        The environment already runs on another port or with the other choice of `keep_state`.
+    DeployFailed
+        It could not be brought up; details are in `supervisor.log`.
+    """
+    environment = LocalEnvironment(stack, root, folder)
+    if environment.held:
+        return _redeploy(environment, port, keep_state=keep_state)
+    environment.folder.mkdir(parents=True, exist_ok=True)
+    environment.description.unlink(missing_ok=True)
+    environment.failure.unlink(missing_ok=True)
+    command = [
+        sys.executable,
+        "-m",
+        "local.supervisor",
+        "--stack",
+        stack,
+        "--root",
+        str(environment.root),
+        "--folder",
+        str(environment.folder),
+    ]
+    command += ["--port", str(port)] if port is not None else []
+    command += ["--keep-state"] if keep_state else []
+    with environment.log.open("ab") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=PROJECT_ROOT
+        )
+    try:
+        return _wait_until_ready(environment, process)
+    except BaseException:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(_DOWN_TIMEOUT_S)
+        raise
+
+
+def down(stack: str, *, root: Path = PROJECT_ROOT, folder: Path | None = None) -> None:
+    """Stop a running environment. Without kept state, every resource is deleted first.
+
+    Raises
+    ------
+    EnvironmentNotRunning
+        There is none.
+    DeployFailed
+        It is stopped, but a resource could not be deleted or was left over.
+    """
+    environment = LocalEnvironment(stack, root, folder)
+    if not environment.held:
+        environment.description.unlink(missing_ok=True)
+        raise EnvironmentNotRunning(stack)
+    pid = environment.supervisor_pid
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _DOWN_TIMEOUT_S
+    while environment.held:
+        if time.monotonic() > deadline:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            raise DeployFailed(
+                f"the {stack} environment did not stop within {_DOWN_TIMEOUT_S:g} s and was killed; "
+                f"see {environment.log}"
+            )
+        time.sleep(_POLL_S)
+    environment.description.unlink(missing_ok=True)
+    if (failure := environment.take_failure()) is not None:
+        raise failure
+
+
+def find(stack: str, *, root: Path = PROJECT_ROOT, folder: Path | None = None) -> RunningEnvironment | None:
+    """The running environment of a stack, or None."""
+    return LocalEnvironment(stack, root, folder).find()
+
+
+def serve(
+    stack: str,
+    *,
+    port: int | None = None,
+    keep_state: bool = False,
+    on_ready: Callable[[RunningEnvironment], None] | None = None,
+    root: Path = PROJECT_ROOT,
+    folder: Path | None = None,
+) -> None:
+    """Run an environment in this process until Ctrl-C or SIGTERM. Must be called on the main thread.
+
+    Parameters
+    ----------
+    stack, port, keep_state, root, folder
+        As for `up`.
+    on_ready
+        Called once, when the environment is ready.
+
+    Raises
+    ------
+    PortTaken, EnvironmentBusy, DeployFailed
+        As for `up` and `down`.
+    """
+    from local.supervisor import Supervisor  # noqa: PLC0415 - the event delivery is loaded only by the process that runs it
+
+    Supervisor(LocalEnvironment(stack, root, folder), port=port, keep_state=keep_state).run(on_ready)
+
+
+def _redeploy(environment: LocalEnvironment, port: int | None, *, keep_state: bool) -> RunningEnvironment:
+    running = _wait_until_ready(environment, None)
+    if port not in (None, running.port):
+        raise EnvironmentBusy(
+            f"the {environment.stack} environment already runs on port {running.port}, not on {port}; stop it first"
+        )
+    if keep_state != running.keep_state:
+        kept = "keeps" if running.keep_state else "does not keep"
+        raise EnvironmentBusy(f"the {environment.stack} environment already runs and {kept} its state; stop it first")
+    environment.failure.unlink(missing_ok=True)
+    os.kill(running.pid, signal.SIGHUP)
+    deadline = time.monotonic() + _UP_TIMEOUT_S
+    while time.monotonic() < deadline:
+        now = environment.find()
+        if now is None:
+            raise environment.take_failure() or DeployFailed(
+                f"the environment ended during the deployment; see {environment.log}"
+            )
+        if now.deployments > running.deployments:
+            if (failure := environment.take_failure()) is not None:
+                raise failure
+            return now
+        time.sleep(_POLL_S)
+    raise DeployFailed(f"the deployment took longer than {_UP_TIMEOUT_S:g} s; see {environment.log}")
+
+
+def _wait_until_ready(environment: LocalEnvironment, process: subprocess.Popen[bytes] | None) -> RunningEnvironment:
+    deadline = time.monotonic() + _UP_TIMEOUT_S
+    while time.monotonic() < deadline:
+        running = environment.find()
+        if running is not None and (process is None or running.pid == process.pid):
+            return running
+        ended = process.poll() is not None if process is not None else not environment.held
+        if ended:
+            raise environment.take_failure() or DeployFailed(
+                f"the environment ended during its start; see {environment.log}"
+            )
+        time.sleep(_POLL_S)
+    raise DeployFailed(f"the environment was not ready within {_UP_TIMEOUT_S:g} s; see {environment.log}")
+
+
+def _lock(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _replace(path: Path, document: Any) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    partial.replace(path)
