@@ -1,0 +1,27 @@
+"""Run every benchmark, one after the other, each in its own process: `python -m benchmarks`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Final
+
+PROGRAMS: Final = {
+    "order_book_vs_peers": "the matching core against its pure-Python peers, and against a book 100 times deeper",
+    "matcher_vs_naive": "the matcher against one query and one transaction a bid: fills/s, calls and write units",
+    "best_price": "the price of finding the best ask, after none and after 100,000 sold-out asks",
+    "footprint": "the Lambda archive, importing each handler, memory of the local environment at rest",
+}
+
+
+def main() -> int:
+    """Run them all, also after a failure; return the number of those that failed."""
+    failed = 0
+    for name, subject in PROGRAMS.items():
+        print(f"\n== {name}: {subject}", flush=True)
+        failed += subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode != 0
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""What the platform weighs: handler start-up, the deployed archive, the local environment at rest.
+
+Run ``python -m benchmarks.footprint [--rounds N]``.
+
+Start-up is the CPU time (user + system) of a fresh process that imports a handler module, its DynamoDB client included,
+against one that imports boto3 and creates a DynamoDB client. Both kinds run in turn and the medians are compared, so a
+noisy machine slows both. The first round only fills the bytecode caches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from components.code_archive import archive_bytes
+from functions import environment
+
+ROOT = Path(__file__).resolve().parent.parent
+
+START_UP_BUDGET = 1.3
+ARCHIVE_BUDGET_BYTES = 100 * 1000
+AT_REST_BUDGET_MB = 700
+
+_BASELINE = "import boto3; boto3.client('dynamodb')"
+_HANDLERS = {
+    "functions.asks_api": environment.AsksEnvironment,
+    "functions.bids_api": environment.BidsEnvironment,
+    "functions.quotes_api": environment.QuotesEnvironment,
+    "functions.matcher": environment.MatcherEnvironment,
+}
+
+
+def start_up_ratios(rounds: int) -> tuple[float, dict[str, float]]:
+    """Measure start-ups.
+
+    Parameters
+    ----------
+    rounds
+        Processes of each kind that count, 1 or more.
+
+    Returns
+    -------
+    tuple[float, dict[str, float]]
+        CPU seconds of the baseline, and for each handler module its CPU time as a multiple of that.
+    """
+    programs = {"baseline": _BASELINE, **{module: f"import {module}" for module in _HANDLERS}}
+    seconds: dict[str, list[float]] = {name: [] for name in programs}
+    for counts in [False] + [True] * rounds:
+        for name, program in programs.items():
+            spent_s = _cpu_seconds(program)
+            if counts:
+                seconds[name].append(spent_s)
+    baseline_s = statistics.median(seconds.pop("baseline"))
+    return baseline_s, {name: statistics.median(spent) / baseline_s for name, spent in seconds.items()}
+
+
+def at_rest_mb() -> dict[str, float]:
+    """Return, for each local environment that is up, the memory of its processes in MB.
+
+    Proportional set size: pages that several of the processes share count once. Linux only, elsewhere empty.
+    """
+    found: dict[str, float] = {}
+    for description in sorted((ROOT / ".local").glob("*/environment.json")):
+        processes = _process_tree(int(json.loads(description.read_text())["pid"]))
+        if processes:
+            found[description.parent.name] = sum(map(_proportional_kb, processes)) / 1000
+    return found
+
+
+def _cpu_seconds(program: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, env=_lambda_like_environment())
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def _lambda_like_environment() -> dict[str, str]:
+    whole_numbers = {"TICK_MINOR", "CURRENCY_DIGITS", "MAX_QUANTITY"}
+    variables = {variable for model in _HANDLERS.values() for variable in model.variables()}
+    return {
+        **{variable: "1" if variable in whole_numbers else variable.lower() for variable in variables},
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+    }
+
+
+def _process_tree(root_pid: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    alive: set[int] = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The command's name, in parentheses, may hold anything; the parent is the second field after it.
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        pid = int(stat.parent.name)
+        alive.add(pid)
+        children.setdefault(parent, []).append(pid)
+    tree = [root_pid] if root_pid in alive else []
+    for pid in tree:
+        tree.extend(children.get(pid, []))
+    return tree
+
+
+def _proportional_kb(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="What the platform weighs.")
+    parser.add_argument("--rounds", type=int, default=15, help="processes of each kind (default 15)")
+    rounds: int = parser.parse_args().rounds
+    baseline_s, ratios = start_up_ratios(rounds)
+    print(f"start-up, CPU of importing boto3 and creating a DynamoDB client: {baseline_s * 1000:.0f} ms = 1.00")
+    for module, ratio in ratios.items():
+        print(f"  {module:<22} {ratio:5.2f}   (at most {START_UP_BUDGET})")
+    print(f"archive: {len(archive_bytes()):,} bytes   (below {ARCHIVE_BUDGET_BYTES:,})")
+    at_rest = at_rest_mb()
+    for stack, memory_mb in at_rest.items():
+        print(f"local environment {stack} at rest: {memory_mb:.0f} MB   (below {AT_REST_BUDGET_MB})")
+    if not at_rest:
+        print("local environment at rest: none is up")
+
+
+if __name__ == "__main__":
+    main()
