@@ -37,7 +37,7 @@ serve: $(VENV)/.runtime
 	@$(BIN)/market serve
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .

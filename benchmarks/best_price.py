@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 SOLD_OUT = 100_000
-_LOOK_UPS = 200
+_LOOK_UPS = 300
 _PAGE = 25
 
 
@@ -55,16 +55,13 @@ def _sell_out(client: DynamoDBClient, material: str, asks: int) -> None:
         list(threads.map(store_and_delete, range(0, asks, _PAGE)))
 
 
-def _look_up(client: DynamoDBClient, material: str) -> tuple[float, int, float]:
-    """Return the seconds, calls and read units of one best-price look-up, of many the median."""
-    counting = CountingClient(client)
-    seconds: list[float] = []
-    for _ in range(_LOOK_UPS):
-        start = perf_counter()
-        best = next(open_asks(cast("DynamoDBClient", counting), TABLES.asks, material, 1))
-        seconds.append(perf_counter() - start)
-        assert best.price_minor == 1000
-    return median(seconds), counting.calls.total() // _LOOK_UPS, counting.read_units / _LOOK_UPS
+def _look_up(client: CountingClient, material: str) -> float:
+    """Find the best price once and return the seconds."""
+    start = perf_counter()
+    best = next(open_asks(cast("DynamoDBClient", client), TABLES.asks, material, 1))
+    seconds = perf_counter() - start
+    assert best.price_minor == 1000
+    return seconds
 
 
 def main() -> int:
@@ -74,16 +71,19 @@ def main() -> int:
         create_tables(client)
         put_all(client, TABLES.asks, [_ask("fresh", SOLD_OUT + 1), _ask("traded", SOLD_OUT + 1)])
         _sell_out(client, "traded", SOLD_OUT)
-        _look_up(client, "fresh")  # warm-up
-        # In turns: the emulator's speed drifts more than the difference looked for.
-        runs = [(_look_up(client, "fresh"), _look_up(client, "traded")) for _ in range(3)]
-    fresh, traded = runs[0]
-    ratio = median(after[0] / before[0] for before, after in runs)
+        counting = {"fresh": CountingClient(client), "traded": CountingClient(client)}
+        seconds: dict[str, list[float]] = {"fresh": [], "traded": []}
+        for _ in range(_LOOK_UPS):  # in turns: the machine's speed drifts more than the difference looked for
+            for material, measured in seconds.items():
+                measured.append(_look_up(counting[material], material))
     print(f"{'sold-out asks':>13} {'calls':>6} {'RCU':>5} {'median ms':>10}")
-    for sold, (seconds, calls, units) in ((0, fresh), (SOLD_OUT, traded)):
-        print(f"{sold:>13} {calls:>6} {units:>5.1f} {seconds * 1000:>10.2f}")
-    print(f"time ratio after/before, median of {len(runs)}: {ratio:.2f}")
-    return 0 if fresh[1:] == traded[1:] else 1
+    costs: list[tuple[float, float]] = []
+    for sold, material in ((0, "fresh"), (SOLD_OUT, "traded")):
+        spent = counting[material]
+        costs.append((spent.calls.total() / _LOOK_UPS, spent.read_units / _LOOK_UPS))
+        print(f"{sold:>13} {costs[-1][0]:>6.1f} {costs[-1][1]:>5.1f} {median(seconds[material]) * 1000:>10.2f}")
+    print(f"time after / before: {median(seconds['traded']) / median(seconds['fresh']):.2f}")
+    return 0 if costs[0] == costs[1] else 1
 
 
 if __name__ == "__main__":

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections import Counter
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import botocore.session
 from botocore.config import Config
 
 from functions.matching.tables import Tables
+from local.emulator import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -37,33 +33,14 @@ _STREAMED = {TABLES.asks, TABLES.bids, TABLES.tape}
 
 @contextmanager
 def running_emulator() -> Generator[str]:
-    """Run MiniStack on a free loopback port for as long as the block lasts; yields its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port)}
-    url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ministack"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        _await_health(url, process)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _await_health(url: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        if process.poll() is not None:
-            raise RuntimeError(f"the emulator ended with code {process.returncode}")
+    """Run an emulator of one's own for as long as the block lasts; yields its URL."""
+    with TemporaryDirectory() as folder:
+        emulator = Emulator(Path(folder), Path(folder) / "emulator.log")
+        emulator.start()
         try:
-            with urlopen(f"{url}/_ministack/health", timeout=2):
-                return
-        except (URLError, OSError):
-            time.sleep(0.1)
-    raise RuntimeError(f"the emulator at {url} did not answer within 30 s")
+            yield emulator.endpoint_url
+        finally:
+            emulator.stop()
 
 
 def connect(url: str) -> DynamoDBClient:

@@ -2,8 +2,9 @@
 
 Run `python -m benchmarks.order_book_vs_peers` from the repository's root. Each peer lives in its own virtual
 environment under `.local/bench/` (made on the first run) and each engine in its own process. All engines play the tape
-in parts, turn by turn, so that a noisy moment of the machine meets all of them; speeds are medians over parts, ratios
-are medians of the ratios within a part. Only CPU time spent playing counts. Exits with 1 if an engine's fills differ.
+in parts, taking turns to and fro, so that a noisy moment of the machine meets all of them; speeds are medians over
+parts, ratios are medians of the ratios within a part. Only CPU time spent playing counts. Exits with 1 if an engine's
+fills differ from ours.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BENCH = ROOT / ".local" / "bench"
 ORDERS, SEED = 200_000, 20_26
 PART = 20_000
-ROUNDS = 5
+ROUNDS = 7
 OURS, DEEP = "market.order_book", "market.order_book, book 100× deeper"
 
 
@@ -91,7 +92,7 @@ def play_round(contenders: list[Contender], part_sizes: list[int]) -> None:
             contender.seconds.append([])
             contender.fills.clear()
         for part, size in enumerate(part_sizes):
-            for contender in contenders:
+            for contender in contenders if part % 2 else reversed(contenders):
                 if part < contender.parts:
                     answer = ask(processes[contender.name], contender.name, size)
                     contender.seconds[-1].append(answer["seconds"])

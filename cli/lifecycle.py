@@ -14,14 +14,17 @@ from rich.table import Table
 from cli.environments import LOCAL, Environment, find_environment
 from cli.failures import EnvironmentUnavailableError, UnusableCommandError
 from cli.players import PlayerPool
-from cli.screen import screen
+from cli.screen import listing, screen
 from local.environment import LocalEnvironment
 from local.environment import down as stop_local
 from local.environment import find as find_local
 from local.environment import up as start_local
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
+
+    from local.delivery.stats import MappingStats
 
 Port = Annotated[int | None, typer.Option(help="Port on 127.0.0.1; a free one if not given.", min=1, max=65535)]
 KeepState = Annotated[bool, typer.Option("--keep-state", help="Go on with the orders of the last run, and keep them.")]
@@ -76,6 +79,29 @@ def status(ctx: typer.Context) -> None:
     table.add_row("materials", ", ".join(environment.materials))
     table.add_row("tick size", str(environment.output("tick_size")))
     screen().print(table)
+    if environment.name == LOCAL:
+        _print_delivery(LocalEnvironment(LOCAL).find_delivery())
+
+
+def _print_delivery(mappings: Sequence[MappingStats]) -> None:
+    if not mappings:
+        return
+    numbers = ("read", "batches", "failed", "given up", "open", "lag ms")
+    table = listing("event delivery", "reader", *numbers, numbers=numbers)
+    for mapping in mappings:
+        figures = (
+            mapping.records,
+            mapping.batches,
+            mapping.failures,
+            mapping.discarded,
+            mapping.open_records,
+            mapping.iterator_age_ms,
+        )
+        table.add_row(mapping.name, *(f"{figure:,}" for figure in figures))
+    screen().print(table)
+    for mapping in mappings:
+        if mapping.last_error:
+            screen().print(f"{mapping.name}: {mapping.last_error}", soft_wrap=True)
 
 
 def outputs(

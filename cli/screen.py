@@ -11,6 +11,9 @@ from rich.table import Table
 PIPED_WIDTH = 100
 """Columns when the output is not a terminal, whose width would be anyone's guess."""
 
+_WHOLE = ("status", "id", "at", "reader")
+"""Headings of columns that are never cut or wrapped."""
+
 
 def screen(*, stderr: bool = False) -> Console:
     """Return a console on stdout or stderr; colors and control codes only in a terminal."""
@@ -36,5 +39,7 @@ def listing(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
     )
     for column in columns:
         is_number = column in numbers
-        table.add_column(column, justify="right" if is_number else "left", no_wrap=column in ("status", "id", "at"))
+        table.add_column(
+            column, justify="right" if is_number else "left", no_wrap=column in ("status", "id", "at", "reader")
+        )
     return table

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.clients import emulator_client
+from local.delivery.stats import MappingStats
 from local.emulator import PortTaken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
     from typing import IO
 
 __all__ = [
@@ -132,6 +133,7 @@ class LocalEnvironment:
         self.folder = (folder or self.root / ".local" / stack).resolve()
         self.description = self.folder / "environment.json"
         self.failure = self.folder / "failure.json"
+        self.delivery = self.folder / "delivery.json"
         self.log = self.folder / "supervisor.log"
         self.emulator_log = self.folder / "emulator.log"
         self._lock = self.folder / "supervisor.lock"
@@ -196,6 +198,16 @@ class LocalEnvironment:
         except FileNotFoundError:
             return None
         return RunningEnvironment(**document)
+
+    def describe_delivery(self, mappings: Sequence[MappingStats]) -> None:
+        """Publish the counters of event delivery, in one step."""
+        _replace(self.delivery, [asdict(mapping) for mapping in mappings])
+
+    def find_delivery(self) -> list[MappingStats]:
+        """The counters of event delivery, a second old at most; none if the environment does not run."""
+        if self.find() is None or not self.delivery.exists():
+            return []
+        return [MappingStats(**mapping) for mapping in json.loads(self.delivery.read_text(encoding="utf-8"))]
 
     def report_failure(self, error: Exception) -> None:
         """Leave the reason of a failure to whoever waits for the environment."""

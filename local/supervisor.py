@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from local.delivery.ports import CheckpointStore
+    from local.delivery.stats import MappingStats
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class Supervisor:
                 self._run(on_ready)
             finally:
                 self._environment.description.unlink(missing_ok=True)
+                self._environment.delivery.unlink(missing_ok=True)
 
     def _run(self, on_ready: Callable[[RunningEnvironment], None] | None) -> None:
         try:
@@ -126,11 +128,15 @@ class Supervisor:
     def _watch(
         self, emulator: Emulator, region: str, ports: AwsPorts, checkpoints: CheckpointStore, outputs: dict[str, Any]
     ) -> None:
+        published: tuple[MappingStats, ...] = ()
         while not self._stop.is_set():
             self._woken.wait(_WATCH_S)
             self._woken.clear()
             if not emulator.alive:
                 raise DeployFailed(f"the emulator has ended; see {self._environment.emulator_log}")
+            if self._engine is not None and (stats := self._engine.stats()) != published:
+                self._environment.describe_delivery(stats)
+                published = stats
             if self._redeploy:
                 self._redeploy = False
                 try:

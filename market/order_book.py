@@ -224,7 +224,7 @@ class OrderBook:
         if not level:
             del self._levels[key]
             keys = self._buy_keys if key > 0 else self._sell_keys
-            del keys[bisect_left(keys, key)]
+            del keys[bisect_left(keys, key, _search_start(keys, key))]
         return remaining
 
     def replace(self, order_id: str, price_minor: int, quantity: int) -> list[Fill]:
@@ -366,13 +366,20 @@ class OrderBook:
         level = self._levels.get(key)
         if level is None:
             level = self._levels[key] = OrderedDict()
-            insort(self._buy_keys if key > 0 else self._sell_keys, key)
+            keys = self._buy_keys if key > 0 else self._sell_keys
+            insort(keys, key, _search_start(keys, key))
         level[order_id] = remaining
         recent = self._recent
         recent[order_id] = (key, quantity)
         if len(recent) == _RECENT_ORDERS:
             self._older.update(recent)
             recent.clear()
+
+
+def _search_start(keys: list[int], key: int) -> int:
+    """Return where to start a binary search: most levels come and go near the best price, at the end of the list."""
+    near_best = len(keys) - 16
+    return near_best if near_best > 0 and keys[near_best] < key else 0
 
 
 def _key(side: Side, price_minor: int) -> int:

@@ -12,7 +12,7 @@ from cli.api import MarketApi, Reply, path_of
 from cli.environments import Environment
 from cli.players import PlayerPool
 from cli.table_reader import TableReader
-from local.environment import RunningEnvironment, down, up
+from local.environment import LocalEnvironment, RunningEnvironment, down, up
 from market.invariants import check_invariants
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Market:
     """A running market and the tokens of its players, minted when first needed."""
 
     running: RunningEnvironment
+    files: LocalEnvironment
     tokens: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
@@ -87,5 +88,5 @@ class Market:
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
     folder = tmp_path_factory.mktemp("local")
     running = up("local", folder=folder)
-    yield Market(running)
+    yield Market(running, LocalEnvironment("local", folder=folder))
     down("local", folder=folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from local.environment import down, up
+from local.environment import LocalEnvironment, down, up
 from tests.end_to_end.conftest import Market, eventually
 
 if TYPE_CHECKING:
@@ -84,14 +84,15 @@ def test_the_whole_stream_replayed_twice_changes_nothing(market: Market) -> None
 
 
 def test_kept_state_survives_a_restart_and_orders_trade_across_it(tmp_path: Path) -> None:
-    first = Market(up("local", keep_state=True, folder=tmp_path))
+    files = LocalEnvironment("local", folder=tmp_path)
+    first = Market(up("local", keep_state=True, folder=tmp_path), files)
     try:
         ask_id = first.sell("ann", "wool", 3, "4.00")
         standing_id = first.buy("bob", "wool", 1, "1.00")
         first.handled_bid("bob", standing_id)
     finally:
         down("local", folder=tmp_path)
-    second = Market(up("local", keep_state=True, folder=tmp_path))
+    second = Market(up("local", keep_state=True, folder=tmp_path), files)
     try:
         assert second.bid("bob", standing_id)["status"] == "NEW"
         bid_id = second.buy("bob", "wool", 3, "4.00")

@@ -41,6 +41,17 @@ def test_a_zombie_changes_nothing(market: MarketOnMoto) -> None:
     assert [market.tables()] == after
 
 
+def test_two_invocations_with_different_bids_take_turns_on_the_tape(market: MarketOnMoto) -> None:
+    """They write no item in common but the tape's: its next number is all that stops the one that read too early."""
+    market.store_bid(100, 3)
+    market.store_bid(90, 3)
+    first, second = market.records
+    report = market.deliver([first], {2: lambda: market.deliver([second])})
+    assert (report.commits, report.retries, report.failed) == (1, 1, [])
+    assert [commit.sequence for commit in market.tables().tape] == [1, 2]
+    assert_sound(market, quiet=True)
+
+
 def test_a_replayed_batch_costs_one_failed_transaction_and_a_few_reads(market: MarketOnMoto) -> None:
     market.store_ask(100, 120)
     for _ in range(120):

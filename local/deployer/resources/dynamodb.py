@@ -61,7 +61,7 @@ class Table(ResourceType):
         name = existing.id
         target = _table(inputs)
         if changed & _UPDATED_TOGETHER:
-            parts = {key: value for key, value in target.items() if key in _request_parts(changed)}
+            parts = _update(target, changed)
             aws.dynamodb.update_table(**request("dynamodb", "UpdateTable", {"tableName": name, **parts}))
             _wait(aws, name)
         if changed & _STREAM:
@@ -200,12 +200,17 @@ def _throughput(inputs: Properties) -> Properties:
     return {"readCapacityUnits": inputs.get("readCapacity", 1), "writeCapacityUnits": inputs.get("writeCapacity", 1)}
 
 
-def _request_parts(changed: frozenset[str]) -> set[str]:
-    parts = {"deletionProtectionEnabled", "tableClass"} & changed
-    if changed & {"billingMode", "readCapacity", "writeCapacity"}:
-        parts |= {"billingMode", "provisionedThroughput"}
+def _update(target: Properties, changed: frozenset[str]) -> Properties:
+    """The parts of `target` that UpdateTable takes together; what the program no longer sets goes to AWS's default."""
+    parts: Properties = {}
+    if "deletionProtectionEnabled" in changed:
+        parts["deletionProtectionEnabled"] = target.get("deletionProtectionEnabled", False)
+    if "tableClass" in changed:
+        parts["tableClass"] = target.get("tableClass", "STANDARD")
     if "serverSideEncryption" in changed:
-        parts.add("sSESpecification")
+        parts["sSESpecification"] = target.get("sSESpecification", {"enabled": False})
+    if changed & {"billingMode", "readCapacity", "writeCapacity"}:
+        parts |= {key: target[key] for key in ("billingMode", "provisionedThroughput") if key in target}
     return parts
 
 

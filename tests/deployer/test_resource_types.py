@@ -1,0 +1,220 @@
+"""Every resource type can be made, changed in place as far as AWS changes it in place, and deleted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.deployer.archives import Content
+from local.deployer.aws import Aws
+from local.deployer.reconcile import Reconciler, Registration
+from local.deployer.resources import RESOURCE_TYPES
+from local.deployer.state import read_state
+from local.emulator import ACCOUNT_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from local.emulator import Emulator
+
+_ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/worker"
+_QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT_ID}:dead"
+_STREAM = f"arn:aws:kinesis:us-east-1:{ACCOUNT_ID}:stream/orders"
+_POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["a:B"], "Resource": "*"}]}'
+_INDEX = {"name": "by-b", "hashKey": "b", "projectionType": "ALL"}
+_TABLE = {"hashKey": "a", "attributes": [{"name": "a", "type": "S"}], "billingMode": "PAY_PER_REQUEST"}
+_EMPTY_ZIP = Content(b"PK\x05\x06" + bytes(18), "empty")
+_FUNCTION = {"role": _ROLE, "runtime": "python3.13", "handler": "a.b", "code": _EMPTY_ZIP}
+_MAPPING = {"functionName": "f", "eventSourceArn": _STREAM, "startingPosition": "TRIM_HORIZON"}
+_PIPE = {"roleArn": _ROLE, "source": _STREAM, "target": _STREAM}
+_ALARM = {"comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 1, "threshold": 0}
+_METRIC = {"metricName": "Errors", "namespace": "AWS/Lambda", "period": 60, "stat": "Sum", "dimensions": {"F": "g"}}
+
+_CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "aws:dynamodb/table:Table": (
+        _TABLE,
+        {
+            **_TABLE,
+            "attributes": [*_TABLE["attributes"], {"name": "b", "type": "N"}],
+            "globalSecondaryIndexes": [_INDEX],
+            "ttl": {"attributeName": "expires", "enabled": True},
+            "pointInTimeRecovery": {"enabled": True},
+            "streamEnabled": True,
+            "streamViewType": "NEW_AND_OLD_IMAGES",
+            "deletionProtectionEnabled": True,
+            "tags": {"use": "test"},
+        },
+    ),
+    "aws:lambda/function:Function": (
+        {**_FUNCTION, "environment": {"variables": {"A": "1"}}, "reservedConcurrentExecutions": 2},
+        {**_FUNCTION, "timeout": 20, "memorySize": 512, "loggingConfig": {"logFormat": "JSON"}, "tags": {"a": "b"}},
+    ),
+    "aws:lambda/eventSourceMapping:EventSourceMapping": (
+        _MAPPING,
+        {**_MAPPING, "batchSize": 500, "destinationConfig": {"onFailure": {"destinationArn": _QUEUE}}},
+    ),
+    "aws:pipes/pipe:Pipe": (
+        _PIPE,
+        {
+            **_PIPE,
+            "sourceParameters": {
+                "filterCriteria": {"filters": [{"pattern": "{}"}]},
+                "kinesisStreamParameters": {"startingPosition": "LATEST", "deadLetterConfig": {"arn": _QUEUE}},
+            },
+            "targetParameters": {"kinesisStreamParameters": {"partitionKey": "$.data"}},
+        },
+    ),
+    "aws:iam/role:Role": (
+        {"assumeRolePolicy": _POLICY, "tags": {"a": "1"}},
+        {"assumeRolePolicy": _POLICY, "description": "works", "maxSessionDuration": 7200, "tags": {"b": "2"}},
+    ),
+    "aws:cloudwatch/logGroup:LogGroup": ({"retentionInDays": 1}, {"tags": {"a": "b"}}),
+    "aws:cloudwatch/metricAlarm:MetricAlarm": (
+        {**_ALARM, "metricQueries": [{"id": "m", "metric": _METRIC, "returnData": True}]},
+        {**_ALARM, "threshold": 5, "metricName": "Errors", "namespace": "AWS/Lambda", "period": 60, "statistic": "Sum"},
+    ),
+    "aws:sqs/queue:Queue": (
+        {"fifoQueue": True, "tags": {"a": "1"}},
+        {"fifoQueue": True, "contentBasedDeduplication": True, "visibilityTimeoutSeconds": 60},
+    ),
+    "aws:kinesis/stream:Stream": (
+        {"shardCount": 1, "encryptionType": "KMS", "kmsKeyId": "alias/aws/kinesis"},
+        {"shardCount": 2, "retentionPeriod": 48, "shardLevelMetrics": ["IncomingBytes"], "tags": {"a": "b"}},
+    ),
+    "aws:kinesis/streamConsumer:StreamConsumer": ({"streamArn": _STREAM}, {"streamArn": _STREAM, "tags": {"a": "b"}}),
+    "aws:sns/topic:Topic": ({"displayName": "News"}, {"displayName": "Old news", "tags": {"a": "b"}}),
+    "aws:cognito/userPool:UserPool": (
+        {"passwordPolicy": {"minimumLength": 12}, "deletionProtection": "ACTIVE"},
+        {
+            "passwordPolicy": {"minimumLength": 14},
+            "mfaConfiguration": "OPTIONAL",
+            "softwareTokenMfaConfiguration": {"enabled": True},
+            "deletionProtection": "ACTIVE",
+            "tags": {"a": "b"},
+        },
+    ),
+    "aws:apigatewayv2/api:Api": (
+        {"protocolType": "HTTP", "corsConfiguration": {"allowOrigins": ["https://a"]}},
+        {"protocolType": "HTTP", "description": "The API", "tags": {"a": "b"}},
+    ),
+}
+
+
+class Stack:
+    """Resources of one stack, without a program."""
+
+    def __init__(self, aws: Aws, path: Path) -> None:
+        self.aws = aws
+        self.path = path
+
+    def up(self, *steps: tuple[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+        """Register resources; returns id and outputs of each."""
+        self.reconciler = Reconciler(self.aws, RESOURCE_TYPES, read_state(self.path), self.path)
+        made = [
+            self.reconciler.register(
+                Registration(f"urn::{kind}::thing-{number}", kind, f"thing-{number}", "", custom=True, inputs=inputs)
+            )
+            for number, (kind, inputs) in enumerate(steps)
+        ]
+        self.reconciler.finish({})
+        return [(resource.id, resource.outputs) for resource in made]
+
+    def down(self) -> None:
+        """Delete all of them."""
+        Reconciler(self.aws, RESOURCE_TYPES, read_state(self.path), self.path).destroy()
+
+
+@pytest.fixture
+def stack(emulator: Emulator, tmp_path: Path) -> Iterator[Stack]:
+    aws = Aws(emulator.endpoint_url, ACCOUNT_ID, "us-east-1")
+    stack = Stack(aws, tmp_path / "state.json")
+    yield stack
+    stack.down()
+    assert {name for kind in RESOURCE_TYPES.values() for name in kind.listing(aws) or ()} == set()
+
+
+@pytest.mark.parametrize("token", _CHANGES)
+def test_a_change_and_its_reversal_happen_in_place(stack: Stack, token: str) -> None:
+    before, after = _CHANGES[token]
+    (created,) = stack.up((token, before))
+    for inputs in (after, before):
+        (changed,) = stack.up((token, inputs))
+        assert changed[0] == created[0], "the same resource"
+        assert dict(stack.reconciler.changes) == {"updated": 1}
+        stack.up((token, inputs))
+        assert dict(stack.reconciler.changes) == {"unchanged": 1}
+
+
+def test_resources_that_hang_on_others(stack: Stack) -> None:
+    """Routes, stages, policies and the like: made, changed, and gone with what they hang on."""
+    roots: list[tuple[str, dict[str, Any]]] = [
+        ("aws:apigatewayv2/api:Api", {"protocolType": "HTTP"}),
+        ("aws:iam/role:Role", {"assumeRolePolicy": _POLICY}),
+        ("aws:sns/topic:Topic", {}),
+        ("aws:sqs/queue:Queue", {}),
+        ("aws:cognito/userPool:UserPool", {}),
+        ("aws:lambda/function:Function", _FUNCTION),
+    ]
+    api_id, role_name, topic_arn, queue_url, pool_id, function_name = (identifier for identifier, _ in stack.up(*roots))
+
+    def leaves(last: bool) -> list[tuple[str, dict[str, Any]]]:
+        stage = (
+            {"accessLogSettings": {"destinationArn": "arn:aws:logs:::g", "format": "$context.status"}} if last else {}
+        )
+        return [
+            (
+                "aws:apigatewayv2/integration:Integration",
+                {
+                    "apiId": api_id,
+                    "integrationType": "HTTP_PROXY",
+                    "integrationMethod": "GET",
+                    "integrationUri": "http://127.0.0.1:1/b" if last else "http://127.0.0.1:1/a",
+                    "timeoutMilliseconds": 5000,
+                },
+            ),
+            ("aws:apigatewayv2/route:Route", {"apiId": api_id, "routeKey": "GET /b" if last else "GET /a"}),
+            (
+                "aws:apigatewayv2/authorizer:Authorizer",
+                {
+                    "apiId": api_id,
+                    "authorizerType": "JWT",
+                    "identitySources": ["$request.header.Authorization"],
+                    "jwtConfiguration": {"issuer": "https://a", "audiences": ["c" if last else "d"]},
+                },
+            ),
+            ("aws:apigatewayv2/stage:Stage", {"apiId": api_id, "name": "$default", "autoDeploy": True, **stage}),
+            ("aws:iam/rolePolicy:RolePolicy", {"role": role_name, "policy": _POLICY + (" " if last else "")}),
+            ("aws:iam/rolePolicyAttachment:RolePolicyAttachment", {"role": role_name, "policyArn": _managed(last)}),
+            ("aws:sns/topicPolicy:TopicPolicy", {"arn": topic_arn, "policy": _POLICY + (" " if last else "")}),
+            (
+                "aws:sns/topicSubscription:TopicSubscription",
+                {"topic": topic_arn, "protocol": "sqs", "endpoint": _QUEUE, "rawMessageDelivery": last},
+            ),
+            ("aws:sqs/queuePolicy:QueuePolicy", {"queueUrl": queue_url, "policy": _POLICY + (" " if last else "")}),
+            (
+                "aws:cognito/userPoolClient:UserPoolClient",
+                {"userPoolId": pool_id, "accessTokenValidity": 2 if last else 1},
+            ),
+            (
+                "aws:lambda/permission:Permission",
+                {
+                    "function": function_name,
+                    "action": "lambda:InvokeFunction",
+                    "principal": "sns.amazonaws.com" if last else "sqs.amazonaws.com",
+                    "statementId": "may-call",
+                },
+            ),
+        ]
+
+    covered = {kind for kind, _ in [*roots, *leaves(last=False)]} | _CHANGES.keys()
+    assert covered == RESOURCE_TYPES.keys(), "this file has a case for every type"
+    stack.up(*roots, *leaves(last=False))
+    stack.up(*roots, *leaves(last=True))
+    changes = stack.reconciler.changes
+    assert (changes["updated"], changes["replaced"], changes["unchanged"]) == (9, 2, len(roots))
+
+
+def _managed(last: bool) -> str:
+    return f"arn:aws:iam::aws:policy/{'ReadOnlyAccess' if last else 'SecurityAudit'}"

@@ -1,0 +1,108 @@
+"""The Lambda handler as deployed: environment variables in, partial failures and one log line out."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from base64 import b64decode
+from typing import TYPE_CHECKING, cast
+
+import botocore.session
+import pytest
+
+from tests.matching.market_on_moto import TABLES, MarketOnMoto
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from types_boto3_sqs import SQSClient
+
+    Handler = Callable[[dict[str, Any], object], dict[str, list[dict[str, str]]]]
+
+
+@pytest.fixture
+def queue(market: MarketOnMoto) -> tuple[SQSClient, str]:
+    session = botocore.session.get_session()
+    session.set_credentials("test", "test")  # pyright: ignore[reportUnknownMemberType]
+    client = cast("SQSClient", session.create_client("sqs", region_name="us-east-1"))  # pyright: ignore[reportUnknownMemberType]
+    return client, client.create_queue(QueueName="parked")["QueueUrl"]
+
+
+@pytest.fixture
+def handler(
+    queue: tuple[SQSClient, str], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Handler]:
+    variables = {
+        "POWERTOOLS_SERVICE_NAME": request.node.name,  # loggers outlive a test
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+        "ENVIRONMENT": "test",
+        "ASKS_TABLE": TABLES.asks,
+        "BIDS_TABLE": TABLES.bids,
+        "STANDING_BIDS_TABLE": TABLES.standing_bids,
+        "TAPE_TABLE": TABLES.tape,
+        "PARKED_RECORDS_QUEUE_URL": queue[1],
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    def cold_start_and_invoke(event: dict[str, Any], context: object) -> dict[str, list[dict[str, str]]]:
+        sys.modules.pop("functions.matcher", None)
+        return importlib.import_module("functions.matcher").handler(event, context)
+
+    yield cold_start_and_invoke
+    sys.modules.pop("functions.matcher", None)
+
+
+def test_a_batch_of_several_materials_and_a_poison_record(
+    market: MarketOnMoto, handler: Handler, queue: tuple[SQSClient, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for material in ("copper", "wheat"):
+        market.store_ask(100, 5, material)
+        market.store_bid(100, 3, material)
+    poison = market.add_record("copper", b"poison")
+    assert handler({"Records": market.records}, None) == {"batchItemFailures": []}
+    assert {bid.status for bid in market.tables().bids} == {"FILLED"}
+
+    client, queue_url = queue
+    (message,) = client.receive_message(QueueUrl=queue_url).get("Messages", [])
+    parked = json.loads(message.get("Body", ""))
+    assert b64decode(parked["data"]) == b"poison"
+    assert parked["sequence_number"] == poison["kinesis"]["sequenceNumber"]
+    assert "JSON" in parked["reason"]
+
+    (line,) = capsys.readouterr().out.splitlines()
+    figures = json.loads(line)
+    assert (figures["records"], figures["fills"], figures["commits"], figures["parked"]) == (5, 2, 2, 1)
+    assert poison["kinesis"]["data"] not in line
+    assert "buyer-1" not in line
+
+
+def test_a_failing_material_is_handed_back_and_named_in_the_log(
+    market: MarketOnMoto, handler: Handler, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    market.store_bid(100, 3)
+    market.store_bid(100, 3)
+    market.client.delete_table(TableName=TABLES.tape)
+    first = market.records[0]["kinesis"]["sequenceNumber"]
+    try:
+        assert handler({"Records": market.records}, None) == {"batchItemFailures": [{"itemIdentifier": first}]}
+    finally:
+        market.client.create_table(
+            TableName=TABLES.tape,
+            KeySchema=[
+                {"AttributeName": "material", "KeyType": "HASH"},
+                {"AttributeName": "sequence", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": "material", "AttributeType": "S"},
+                {"AttributeName": "sequence", "AttributeType": "N"},
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    error, batch = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (error["level"], error["material"], batch["failed_materials"]) == ("ERROR", "copper", 1)
