@@ -19,7 +19,7 @@ class StaleBookError(Exception):
     """Somebody else committed since the book was read, or is committing: nothing was written, read again."""
 
 
-@dataclass
+@dataclass(eq=False)  # exceptions are compared and hashed by identity
 class DisputedBidsError(Exception):
     """Bids of the commit are not stored as the PENDING bids their records say: nothing was written.
 
@@ -29,7 +29,7 @@ class DisputedBidsError(Exception):
     bids: list[tuple[Bid, str | None]]
 
 
-@dataclass
+@dataclass(eq=False)  # exceptions are compared and hashed by identity
 class InvalidCommitError(Exception):
     """DynamoDB will never accept this commit: nothing was written. `bids` are the new bids that may be to blame."""
 
