@@ -8,14 +8,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from botocore.exceptions import ClientError, ReadTimeoutError
-
 from functions.matching.batch import BatchReport, work_batch
 from functions.matching.matcher import Matcher
 from functions.matching.tables import Tables
 from market.keys import ask_price_key
 from market.tables import MarketTables, SellOrder
 from patterns.dynamodb.items import decode_item, encode_item
+from tests.faults import Crash, FaultyClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,10 +35,6 @@ KEY_TYPES = ("HASH", "RANGE")
 Record = dict[str, Any]
 
 
-class Crash(BaseException):
-    """The function dies here, as when Lambda stops it: nothing may catch this."""
-
-
 def create_tables(client: DynamoDBClient) -> None:
     for table, keys in KEYS.items():
         client.create_table(
@@ -50,57 +45,6 @@ def create_tables(client: DynamoDBClient) -> None:
             AttributeDefinitions=cast("Any", [{"AttributeName": n, "AttributeType": t} for n, t in keys]),
             BillingMode="PAY_PER_REQUEST",
         )
-
-
-class FaultyClient:
-    """Passes calls on, counts them, and has trouble with those of the plan, by number from 0.
-
-    Troubles: ``crash before``, ``crash after``, ``lost answer``, ``throttle``, ``conflict`` (transactions only, else
-    a throttle), or a function to run before the call.
-    """
-
-    def __init__(
-        self, client: DynamoDBClient, plan: Mapping[int, str | Callable[[], object]], after_call: Callable[[str], None]
-    ) -> None:
-        self._client = client
-        self._plan = plan
-        self._after_call = after_call
-        self._number = -1
-        self.calls: Counter[str] = Counter()
-
-    def __getattr__(self, name: str) -> Any:
-        def call(**arguments: Any) -> Any:
-            self._number += 1
-            self.calls[name] += 1
-            trouble = self._plan.get(self._number)
-            if callable(trouble):
-                trouble()
-            elif trouble == "crash before":
-                raise Crash
-            elif trouble in ("throttle", "conflict"):
-                raise _refusal(name, trouble, len(arguments.get("TransactItems", ())))
-            answer = getattr(self._client, name)(**arguments)
-            self._after_call(name)
-            if trouble == "crash after":
-                raise Crash
-            if trouble == "lost answer":
-                raise ReadTimeoutError(endpoint_url="https://dynamodb")
-            return answer
-
-        return call
-
-
-def _refusal(name: str, trouble: str, actions: int) -> ClientError:
-    if name == "transact_write_items":
-        code = "TransactionConflict" if trouble == "conflict" else "ThrottlingError"
-        reasons = [{"Code": "None"}] * (actions - 1) + [{"Code": code, "Message": "injected"}]
-        response = {
-            "Error": {"Code": "TransactionCanceledException", "Message": "injected"},
-            "CancellationReasons": reasons,
-        }
-        return ClientError(cast("Any", response), "TransactWriteItems")
-    throttled = {"Error": {"Code": "ProvisionedThroughputExceededException", "Message": "injected"}}
-    return ClientError(cast("Any", throttled), name)
 
 
 @dataclass

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from functions.matching import matcher as matcher_module
 from market.commits import cut_commits
 from market.invariants import check_invariants
-from tests.matching.market_on_moto import Crash, MarketOnMoto
+from tests.faults import Crash
 from tests.matching.reference_market import ReferenceMarket, Trade
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.matching.market_on_moto import MarketOnMoto
 
 PRICES = st.integers(8, 12)
 QUANTITIES = st.integers(1, 6)

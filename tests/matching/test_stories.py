@@ -10,7 +10,7 @@ import pytest
 
 from functions.matching import matcher as matcher_module
 from market.commits import cut_commits
-from tests.matching.market_on_moto import Crash
+from tests.faults import Crash
 from tests.matching.test_matcher_against_reference import assert_sound
 
 if TYPE_CHECKING:
