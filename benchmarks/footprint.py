@@ -10,21 +10,31 @@ noisy machine slows both. The first round only fills the bytecode caches.
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import statistics
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from cli.api import MarketApi, path_of
+from cli.environments import Environment
+from cli.players import PlayerPool
 from components.code_archive import archive_bytes
 from functions import environment
+from local.environment import down, up
 
 ROOT = Path(__file__).resolve().parent.parent
 
 START_UP_BUDGET = 1.3
 ARCHIVE_BUDGET_BYTES = 100 * 1000
 AT_REST_BUDGET_MB = 700
+
+_BURST_CLIENTS = 8
+_PROCESSES_AT_REST = 2 + 4  # supervisor and emulator, one warm worker for each function
+_REST_LIMIT_S = 120
 
 _BASELINE = "import boto3; boto3.client('dynamodb')"
 _HANDLERS = {
@@ -59,17 +69,46 @@ def start_up_ratios(rounds: int) -> tuple[float, dict[str, float]]:
     return baseline_s, {name: statistics.median(spent) / baseline_s for name, spent in seconds.items()}
 
 
-def at_rest_mb() -> dict[str, float]:
-    """Return, for each local environment that is up, the memory of its processes in MB.
+def memory_mb() -> tuple[float, float]:
+    """Measure a local environment of its own.
 
-    Proportional set size: pages that several of the processes share count once. Linux only, elsewhere empty.
+    Returns
+    -------
+    tuple[float, float]
+        MB of all its processes right after a burst of requests, and at rest, when the emulator has ended the Lambda
+        workers that only the burst needed. Proportional set size: pages that several processes share count once.
     """
-    found: dict[str, float] = {}
-    for description in sorted((ROOT / ".local").glob("*/environment.json")):
-        processes = _process_tree(int(json.loads(description.read_text())["pid"]))
-        if processes:
-            found[description.parent.name] = sum(map(_proportional_kb, processes)) / 1000
-    return found
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        running = up("local", folder=folder)
+        try:
+            _send_burst(Environment("local", running.outputs, running.client))
+            after_burst_mb = _tree_mb(running.pid)
+            deadline = time.monotonic() + _REST_LIMIT_S
+            while len(_process_tree(running.pid)) > _PROCESSES_AT_REST:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"no rest within {_REST_LIMIT_S} s: more than {_PROCESSES_AT_REST} processes")
+                time.sleep(1)
+            return after_burst_mb, _tree_mb(running.pid)
+        finally:
+            down("local", folder=folder)
+
+
+def _send_burst(environment: Environment) -> None:
+    token = PlayerPool(environment).mint_token("ann")
+    order = {"material": environment.materials[0], "quantity": 1, "price": "1.00"}
+
+    def send(number: int) -> None:
+        with MarketApi(environment.api_url) as api:
+            api.post(("/asks", "/bids")[number % 2], token, order).accepted()
+            api.get(path_of("materials", environment.materials[0], "book"), token).accepted()
+
+    with ThreadPoolExecutor(_BURST_CLIENTS) as clients:
+        list(clients.map(send, range(4 * _BURST_CLIENTS)))
+
+
+def _tree_mb(pid: int) -> float:
+    return sum(map(_proportional_kb, _process_tree(pid))) / 1000
 
 
 def _cpu_seconds(program: str) -> float:
@@ -127,11 +166,9 @@ def main() -> None:
     for module, ratio in ratios.items():
         print(f"  {module:<22} {ratio:5.2f}   (at most {START_UP_BUDGET})")
     print(f"archive: {len(archive_bytes()):,} bytes   (below {ARCHIVE_BUDGET_BYTES:,})")
-    at_rest = at_rest_mb()
-    for stack, memory_mb in at_rest.items():
-        print(f"local environment {stack} at rest: {memory_mb:.0f} MB   (below {AT_REST_BUDGET_MB})")
-    if not at_rest:
-        print("local environment at rest: none is up")
+    after_burst_mb, at_rest_mb = memory_mb()
+    print(f"local environment at rest: {at_rest_mb:.0f} MB   (below {AT_REST_BUDGET_MB})")
+    print(f"  right after {_BURST_CLIENTS} clients at once: {after_burst_mb:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _READY_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0
 _KILL_TIMEOUT_S = 5.0
-_IDLE_WORKER_S = 60
+_IDLE_WORKER_S = 15
 
 
 class PortTaken(Exception):  # noqa: N818 - a statement of what is the case
