@@ -15,6 +15,8 @@ from functions.api.trades_store import TradesStore
 from functions.clock import now_ms
 from functions.environment import QuotesEnvironment
 from functions.observability import build_logger
+from market.errors import InvalidFieldError
+from market.materials import require_traded
 from market.money import format_price
 from market.tape import trade_id
 from patterns.dynamodb.client import dynamodb_client
@@ -90,8 +92,10 @@ def build(environment: QuotesEnvironment, client: DynamoDBClient, clock: Clock) 
         )
 
     def _require_material(material: str) -> None:
-        if material not in environment.materials:
-            raise not_found("material")
+        try:
+            require_traded(material, environment.materials)
+        except InvalidFieldError as error:
+            raise not_found(error) from None
 
     routes = {
         ("GET", "/materials/<material>/book"): book,

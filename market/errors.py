@@ -44,6 +44,10 @@ class Rule(StrEnum):
     """A page size or depth is not a whole number in its range."""
     PAGE_TOKEN = "page_token"
     """The page token was altered, or comes from another listing."""
+    OWN_ORDER = "own_order"
+    """The id belongs to no order of this player and side."""
+    KNOWN_ROUTE = "known_route"
+    """The path belongs to no route."""
     UNREPEATED_ID = "unrepeated_id"
     """The client order id was used before, with another order."""
 

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from functions.api.problems import Problem, invalid_field, not_found
 from functions.api.request import Request, read_request
-from market.errors import InvalidFieldError
+from market.errors import InvalidFieldError, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -114,7 +114,8 @@ class HttpApi:
         if isinstance(error, InvalidFieldError):
             error = invalid_field(error)
         elif isinstance(error, NotFoundError):  # Powertools' own, for a path without a route
-            error = not_found("route")
+            path = self._resolver.current_event.path
+            error = not_found(InvalidFieldError("path", path, Rule.KNOWN_ROUTE, "a route of this API"))
         if not isinstance(error, Problem):
             self._logger.error("unexpected exception", exc_info=error)
             error = Problem(500, "internal", "the request failed; it is safe to repeat it with a client_order_id")

@@ -8,6 +8,7 @@ from functions.api.http_api import Answer
 from functions.api.json_body import read_json_object
 from functions.api.paging import DEFAULT_LIMIT, HIGHEST_LIMIT, read_position, read_whole_number
 from functions.api.problems import not_found
+from market.errors import InvalidFieldError, Rule
 from market.order_ids import ORDER_ID_PATTERN, OrderIdGenerator
 from market.placing import PlacingRules, read_place_order
 from patterns.dynamodb.page_token import encode_page_token
@@ -96,7 +97,7 @@ def order_routes(
         # What cannot be an id is no order's id: the same 404, and no other item of the table is within reach.
         order = store.find(request.player, order_id) if ORDER_ID_PATTERN.fullmatch(order_id) else None
         if order is None:
-            raise not_found("order")
+            raise not_found(InvalidFieldError("id", order_id, Rule.OWN_ORDER, f"the id of one of your {collection}"))
         return Answer(200, order.as_json(rules.currency_digits), log={"order_id": order_id})
 
     return {

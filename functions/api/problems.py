@@ -72,9 +72,9 @@ def invalid_field(error: InvalidFieldError, *, status: int = 400, code: str = "i
     return Problem(status, code, message, field=error.field, value=error.value, rule=error.rule)
 
 
-def not_found(what: str) -> Problem:
+def not_found(error: InvalidFieldError) -> Problem:
     """Return the answer for something that does not exist, or that the player has no right to know exists."""
-    return Problem(404, "not_found", f"no such {what}")
+    return invalid_field(error, status=404, code="not_found")
 
 
 def unavailable() -> Problem:

@@ -179,4 +179,4 @@ def test_a_token_of_another_material_or_around_no_position_is_refused(market: Fr
 @pytest.mark.parametrize("path", ["/materials/gold/book", "/materials/COPPER/trades", "/materials/ｃopper/book"])
 def test_a_material_that_is_not_traded_is_not_found(market: FrontDoor, path: str) -> None:
     reply = market.send("GET", path)
-    assert (reply.status, reply.error) == (404, ("not_found", None, None))
+    assert (reply.status, reply.error) == (404, ("not_found", "material", "known_material"))

@@ -39,7 +39,7 @@ def test_another_method_is_refused_with_the_allowed_ones(
 @pytest.mark.parametrize("path", ["/", "/orders", "/asks/", "/asks/a/b", "/materials", "/materials/copper", "//asks"])
 def test_an_unknown_path_is_not_found(market: FrontDoor, path: str) -> None:
     reply = market.send("GET", path)
-    assert (reply.status, reply.error) == (404, ("not_found", None, None))
+    assert (reply.status, reply.error) == (404, ("not_found", "path", "known_route"))
 
 
 @pytest.mark.parametrize("path", ["/asks", "/bids", "/materials/copper/book"])

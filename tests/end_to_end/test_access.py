@@ -88,8 +88,8 @@ def test_another_players_order_looks_like_none(market: Market) -> None:
     ask_id = market.sell("ann", "salt", 1, "2.00")
     bid_id = market.buy("ann", "salt", 1, "1.00")
 
-    assert market.get("bob", "asks", ask_id).status == 404
-    assert market.get("bob", "bids", bid_id).status == 404
+    for reply in (market.get("bob", "asks", ask_id), market.get("bob", "bids", bid_id)):
+        assert (reply.status, reply.body["error"]["field"], reply.body["error"]["rule"]) == (404, "id", "own_order")
     assert ask_id not in {ask["id"] for ask in market.get("bob", "asks").accepted()["asks"]}
 
 
