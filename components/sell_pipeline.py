@@ -70,10 +70,7 @@ class SellPipeline(pulumi.ComponentResource):
                 "variables": {
                     "ASKS_TABLE": asks.table_name,
                     "SELL_ORDERS_TABLE": sell_orders.table_name,
-                    "MATERIALS": ",".join(settings.materials),
-                    "TICK_MINOR": str(settings.tick_minor),
-                    "CURRENCY_DIGITS": str(settings.currency_digits),
-                    "MAX_QUANTITY": str(settings.max_quantity),
+                    **settings.placing_variables,
                 },
                 "log_retention_days": settings.log_retention_days,
                 "alarm_topic_arn": args["alarm_topic_arn"],

@@ -96,6 +96,16 @@ class Settings:
         """Smallest price step in minor units."""
         return int(Decimal(self.tick_size).scaleb(self.currency_digits))
 
+    @property
+    def placing_variables(self) -> Mapping[str, str]:
+        """What a function that takes new orders must know, as environment variables."""
+        return {
+            "MATERIALS": ",".join(self.materials),
+            "TICK_MINOR": str(self.tick_minor),
+            "CURRENCY_DIGITS": str(self.currency_digits),
+            "MAX_QUANTITY": str(self.max_quantity),
+        }
+
     def _check_values(self) -> None:
         _check_materials(self.materials)
         _check_range("currencyDigits", self.currency_digits, 0, 6)
