@@ -101,7 +101,7 @@ def _print_delivery(mappings: Sequence[MappingStats]) -> None:
     screen().print(table)
     for mapping in mappings:
         if mapping.last_error:
-            screen().print(f"{mapping.name}: {mapping.last_error}", soft_wrap=True)
+            screen().print(f"{mapping.name}: {mapping.last_error}", markup=False, soft_wrap=True)
 
 
 def outputs(

@@ -6,6 +6,7 @@ import sys
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 PIPED_WIDTH = 100
@@ -35,11 +36,14 @@ def listing(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
         Those of the columns that hold numbers: they are aligned at the right.
     """
     table = Table(
-        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, title=title, title_justify="left"
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+        title=escape(title),
+        title_justify="left",
     )
     for column in columns:
         is_number = column in numbers
-        table.add_column(
-            column, justify="right" if is_number else "left", no_wrap=column in ("status", "id", "at", "reader")
-        )
+        table.add_column(column, justify="right" if is_number else "left", no_wrap=column in _WHOLE)
     return table

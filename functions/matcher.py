@@ -50,7 +50,7 @@ _matcher = Matcher(
 
 
 def _sqs_client() -> SQSClient:
-    return cast("SQSClient", shared_session().create_client("sqs"))  # pyright: ignore[reportUnknownMemberType]
+    return cast("SQSClient", shared_session().create_client("sqs", config=LEAN_CONFIG))  # pyright: ignore[reportUnknownMemberType]
 
 
 _park = parking_queue(_sqs_client, _environment.parked_records_queue_url)

@@ -6,6 +6,7 @@ is. A batch is therefore matched in three steps:
 
 1. A standing bid that was cut inside its sweep (``taking``) goes on taking, at the asks' prices.
 2. Unseen crossing asks are placed, earliest id first, at the standing bids' prices.
+   One that was stored while the sweep of step 1 was cut may have sold to it before: what is left of it takes now.
 3. The batch's bids are placed in order of arrival, at the asks' prices; what is left of each stands.
 
 Both sides are iterators, best first, read only as deep as the batch trades.

@@ -66,7 +66,7 @@ class AsksStore:
         Raises
         ------
         Problem
-            409, the client order id stands for another order; 503, the write did not get through.
+            409, the client order id stands for another order; 503, no answer says that the write got through.
         """
         record: Item = {
             "seller": seller,

@@ -56,7 +56,7 @@ class BidsStore:
         Raises
         ------
         Problem
-            409, the client order id stands for another order; 503, the write did not get through.
+            409, the client order id stands for another order; 503, no answer says that the write got through.
         """
         bid: Item = {
             "buyer": buyer,

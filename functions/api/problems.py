@@ -28,7 +28,8 @@ class Problem(Exception):  # noqa: N818  # it is the answer to a request, not a 
     message
         One sentence for a person; never details of the inside.
     field, value, rule
-        What is wrong with which field of the request, if one is to blame.
+        What is wrong with which field of the request, if one is to blame. Field and value are kept up to 64 characters,
+        and half characters (lone surrogates, which JSON can say and no output can encode) as ``?``.
     headers
         Additional HTTP headers.
     """
@@ -48,18 +49,18 @@ class Problem(Exception):  # noqa: N818  # it is the answer to a request, not a 
         self.status = status
         self.code = code
         self.message = message
-        self.field = field
-        self.value = value
+        self.field = _echo(field)
+        self.value = _echo(value)
         self.rule = rule
         self.headers = dict(headers or {})
 
     def body(self) -> dict[str, object]:
-        """Return the answer's JSON body; field and value are echoed up to 64 characters."""
+        """Return the answer's JSON body."""
         return {
             "error": {
                 "code": self.code,
-                "field": _shortened(self.field),
-                "value": _shortened(self.value),
+                "field": self.field,
+                "value": self.value,
                 "rule": self.rule,
                 "message": self.message,
             }
@@ -68,7 +69,7 @@ class Problem(Exception):  # noqa: N818  # it is the answer to a request, not a 
 
 def invalid_field(error: InvalidFieldError, *, status: int = 400, code: str = "invalid_field") -> Problem:
     """Return the answer to a request with an invalid field."""
-    message = f"{_shortened(error.field)} must be {error.requirement}"
+    message = f"{_echo(error.field)} must be {error.requirement}"
     return Problem(status, code, message, field=error.field, value=error.value, rule=error.rule)
 
 
@@ -78,11 +79,13 @@ def not_found(error: InvalidFieldError) -> Problem:
 
 
 def unavailable() -> Problem:
-    """Return the answer to a request that may succeed in a moment; it may be repeated unchanged."""
-    return Problem(503, "unavailable", "the market is busy; repeat the request", headers={"Retry-After": "1"})
+    """Return the answer to a request that may succeed in a moment, or whose success is not known."""
+    message = "the market is busy; repeat the request: an order with a client_order_id is placed only once"
+    return Problem(503, "unavailable", message, headers={"Retry-After": "1"})
 
 
-def _shortened(text: str | None) -> str | None:
-    if text is None or len(text) <= _LONGEST_ECHO:
-        return text
-    return f"{text[: _LONGEST_ECHO - 1]}…"
+def _echo(text: str | None) -> str | None:
+    if text is None:
+        return None
+    whole = text.encode(errors="replace").decode()
+    return whole if len(whole) <= _LONGEST_ECHO else f"{whole[: _LONGEST_ECHO - 1]}…"

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionError,  # noqa: A004  # botocore's own name
+    HTTPClientError,
+)
 
 from functions.matching.tables import UnprocessedKeysError
 
@@ -48,7 +52,7 @@ def cancellation(error: ClientError, commit: Commit) -> Exception:
         What the call was to write.
     """
     code = error.response.get("Error", {}).get("Code", "")
-    if code == "ValidationException":
+    if code in ("ValidationException", "SerializationException"):
         return InvalidCommitError(commit.arrivals, str(error))
     if code != "TransactionCanceledException":
         return error
@@ -89,4 +93,4 @@ def is_transient(error: Exception) -> bool:
     """Whether the same work may succeed a moment later. A lost answer counts: matching again finds out what it was."""
     if isinstance(error, ClientError):
         return error.response.get("Error", {}).get("Code") in _TRANSIENT_CODES
-    return isinstance(error, (StaleBookError, UnprocessedKeysError, HTTPClientError))
+    return isinstance(error, (StaleBookError, UnprocessedKeysError, HTTPClientError, ConnectionError))

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 MOST_ATTEMPTS = 7
 """Tries in a row without any progress before the material's records are handed back for redelivery."""
 
+LONGEST_RETRYING_MS = 20_000
+"""Time after a batch was received in which another try may begin. A call to a silent database takes the client's
+timeouts and attempts, 9 s and more: so the function answers for each material before its 60 s end the whole batch."""
+
 _SHORTEST_PAGE = 10
 _LONGEST_PAGE = 1000
 _FIRST_BACKOFF_S = 0.05
@@ -93,8 +97,8 @@ class Matcher:
         Raises
         ------
         Exception
-            After `MOST_ATTEMPTS` tries without progress the last one's error; at once an error that no further try
-            can change. What is committed by then stays, and the rest can be delivered again.
+            After `MOST_ATTEMPTS` tries without progress, or `LONGEST_RETRYING_MS`, the last one's error; at once an
+            error that no further try can change. What is committed by then stays, and the rest can be delivered again.
         """
         work = _Work(self, material, received_at_ms, new_asks)
         for new in bids:
@@ -216,7 +220,8 @@ class _Work:
 
     def _wait(self, error: Exception) -> None:
         self._failures += 1
-        if self._failures == MOST_ATTEMPTS:
+        retrying_ms = self.matcher.clock() - self.received_at_ms
+        if self._failures == MOST_ATTEMPTS or retrying_ms > LONGEST_RETRYING_MS:
             raise error
         # Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
         longest = min(_FIRST_BACKOFF_S * 2 ** (self._failures - 1), _LONGEST_BACKOFF_S)

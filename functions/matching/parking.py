@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def parking_queue(client: Callable[[], SQSClient], queue_url: str) -> Park:
     Parameters
     ----------
     client
-        Returns the client; called when the first record is parked, as almost no invocation needs it.
+        Returns the client; called once, when the first record is parked: almost no invocation needs it.
     queue_url
         The parked records queue.
 
@@ -33,6 +34,8 @@ def parking_queue(client: Callable[[], SQSClient], queue_url: str) -> Park:
         The message is JSON: ``reason``, ``stream_arn``, ``partition_key``, ``sequence_number``,
         ``arrived_at`` (epoch seconds), ``data`` (base64, cut where a message ends) and ``data_length``.
     """
+
+    made_once = cache(client)
 
     def park(record: Mapping[str, Any], reason: str) -> None:
         kinesis: Mapping[str, Any] = record["kinesis"]
@@ -45,6 +48,6 @@ def parking_queue(client: Callable[[], SQSClient], queue_url: str) -> Park:
             "data": kinesis["data"][:_LONGEST_DATA],
             "data_length": len(kinesis["data"]),
         }
-        client().send_message(QueueUrl=queue_url, MessageBody=json.dumps(message))
+        made_once().send_message(QueueUrl=queue_url, MessageBody=json.dumps(message))
 
     return park

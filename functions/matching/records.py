@@ -28,7 +28,7 @@ LARGEST_QUANTITY = 10**12
 _MATERIAL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _ORDER_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,15}")
-_SCALARS = frozenset({"S", "N", "BOOL"})
+_SCALARS: dict[object, type] = {"S": str, "N": str, "BOOL": bool}
 _LONGEST_KEY = 2048  # bytes of a DynamoDB partition key
 _LONGEST_DATA = 16_384  # characters of base64; a hundred such items are well under the 4 MB of a transaction
 
@@ -115,9 +115,24 @@ def _inserted_image(data: str) -> _Image:
 def _scalars(image: _Image) -> StoredItem:
     # In stream records bytes are base64 text, which the client would encode once more on writing the item back.
     for name, attribute in image.items():
-        if not isinstance(attribute, dict) or not cast("dict[str, object]", attribute).keys() <= _SCALARS:
+        if not _is_scalar(attribute):
             raise UnprocessableRecordError(f"{name} must be a text, a number or a boolean")
     return cast("StoredItem", image)
+
+
+def _is_scalar(attribute: object) -> bool:
+    if not isinstance(attribute, dict) or len(cast("dict[object, object]", attribute)) != 1:
+        return False
+    ((descriptor, value),) = cast("dict[object, object]", attribute).items()
+    return type(value) is _SCALARS.get(descriptor) and (not isinstance(value, str) or _is_unicode(value))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # JSON can say half a character
+        return False
+    return True
 
 
 def _attribute(image: _Image, name: str, descriptor: str) -> str:
@@ -137,12 +152,8 @@ def _text(image: _Image, name: str, pattern: re.Pattern[str]) -> str:
 
 def _player(image: _Image, name: str) -> str:
     value = _attribute(image, name, "S")
-    try:
-        length = len(value.encode())
-    except UnicodeEncodeError as error:
-        raise UnprocessableRecordError(f"{name} must be valid Unicode") from error
-    if not 1 <= length <= _LONGEST_KEY:
-        raise UnprocessableRecordError(f"{name} must have 1 to {_LONGEST_KEY} bytes")
+    if not _is_unicode(value) or not 1 <= len(value.encode()) <= _LONGEST_KEY:
+        raise UnprocessableRecordError(f"{name} must have 1 to {_LONGEST_KEY} bytes of valid Unicode")
     return value
 
 

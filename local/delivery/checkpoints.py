@@ -70,7 +70,6 @@ class FileCheckpoints:
         with self._lock:
             if not self._changed:
                 return
-            self._changed = False
             rows = [
                 {
                     "mapping": key[0],
@@ -85,6 +84,7 @@ class FileCheckpoints:
             draft = self._path.with_suffix(".tmp")
             draft.write_text(json.dumps({"checkpoints": rows}, indent=1))
             draft.replace(self._path)
+            self._changed = False
 
 
 def _read(path: Path) -> dict[_Key, Checkpoint]:

@@ -178,9 +178,10 @@ class ShardReader:
 
     def _read(self, limit: int) -> tuple[list[Entry], bool]:
         try:
-            page = self._page(self._iterator or self._begin(self._position()), limit)
-        except IteratorExpiredError:
-            page = self._page(self._begin(self._position()), limit)
+            try:
+                page = self._page(self._iterator or self._begin(self._position()), limit)
+            except IteratorExpiredError:
+                page = self._page(self._begin(self._position()), limit)
         except RecordsTrimmedError:
             self._note(f"records after {self._read_up_to} have left the stream; continuing at the trim horizon")
             page = self._page(self._begin(Position("TRIM_HORIZON")), limit)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
-from moto.core.botocore_stubber import BotocoreStubber
+from moto.core.models import botocore_stubber
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -47,17 +47,17 @@ def refusing(
 
 
 @contextmanager
-def losing_an_answer(client: DynamoDBClient, operation: str) -> Generator[None]:
-    """Let the first call of an operation do its work, and lose the answer."""
-    lost = False
+def losing_answers(client: DynamoDBClient, operation: str, *, times: int = 1) -> Generator[None]:
+    """Let the first calls of an operation do their work, and lose the answers."""
+    lost = 0
 
     def lose(event_name: str, request: Any, **kwargs: Any) -> None:
         nonlocal lost
-        if not lost:
-            lost = True
-            BotocoreStubber()(event_name, request, **kwargs)
+        if lost < times:
+            lost += 1
+            assert botocore_stubber(event_name, request, **kwargs) is not None
             raise ReadTimeoutError(endpoint_url="https://dynamodb")
 
     with hooked(client, f"before-send.dynamodb.{operation}", lose):
         yield
-    assert lost
+    assert lost == times

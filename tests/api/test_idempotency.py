@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from tests.api.faults import losing_an_answer, refusing
+from patterns.dynamodb.client import LEAN_CONFIG
+from tests.api.faults import losing_answers, refusing
 
 if TYPE_CHECKING:
     from tests.api.front_door import FrontDoor
@@ -60,11 +61,24 @@ def test_a_replayed_ask_that_has_traded_since_is_shown_as_it_stands(market: Fron
 def test_a_write_whose_answer_is_lost_is_one_order(
     market: FrontDoor, path: str, operation: str, client_order_id: dict[str, str]
 ) -> None:
-    with losing_an_answer(market.client, "TransactWriteItems" if client_order_id else operation):
+    with losing_answers(market.client, "TransactWriteItems" if client_order_id else operation):
         reply = market.send("POST", path, ORDER | client_order_id)
     assert reply.status in (201, 202)
     orders = [item for item in market.stored()[path[1:]] if not str(item.get("order_key", "")).startswith("~")]
     assert [item.get("ask_id", item.get("bid_id")) for item in orders] == [reply.body["id"]]
+
+
+@pytest.mark.parametrize("path", ["/asks", "/bids"])
+def test_a_write_whose_answers_are_all_lost_is_repeated_safely_with_its_id(market: FrontDoor, path: str) -> None:
+    request = ORDER | {"client_order_id": "a"}
+    attempts = cast("Any", LEAN_CONFIG).retries["total_max_attempts"]
+    with losing_answers(market.client, "TransactWriteItems", times=attempts):
+        undecided = market.send("POST", path, request)
+    assert (undecided.status, undecided.error) == (503, ("unavailable", None, None))
+    assert "client_order_id" in undecided.body["error"]["message"]
+    again = market.send("POST", path, request)
+    assert again.status == 200
+    assert len([item for item in market.stored()[path[1:]] if "price_minor" in item]) == 1
 
 
 @SIDES

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import subprocess
 import sys
 from typing import Any
@@ -78,6 +80,21 @@ def test_a_request_is_one_log_line_of_ids(capsys: pytest.CaptureFixture[str]) ->
     assert refused.items() >= {"status": 400, "field": "quantity", "rule": "type", "error": "invalid_field"}.items()
     assert not {"player", "order_id", "field"} & anonymous.keys()
     assert not any(word in str((placed, refused)) for word in ("secret", "not-for-the-log", "Bearer", "12.50"))
+
+
+def test_a_refused_field_is_logged_and_told_short_and_whole_whatever_its_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON can name a field by half a character, which no output can encode: the line would be lost."""
+    written = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with opened("logged-field") as market:
+        monkeypatch.setattr(logging.getLogger("logged-field").handlers[0], "stream", written)
+        replies = [market.send("POST", "/asks", body) for body in ('{"\\ud800": 1}', json.dumps({"x" * 8000: 1}))]
+    written.flush()
+    lines = [json.loads(line) for line in written.buffer.getvalue().splitlines()]
+    assert [line["field"] for line in lines] == ["?", "x" * 63 + "…"]
+    assert [reply.error for reply in replies] == [("invalid_field", line["field"], "known_field") for line in lines]
+    assert capsys.readouterr().err == ""
 
 
 def test_an_unexpected_exception_is_logged_with_its_stack_and_not_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from typer.testing import CliRunner
 
 from cli.app import app
+from local.delivery.stats import MappingStats
+from local.environment import LocalEnvironment
 
 if TYPE_CHECKING:
     from tests.cli.conftest import ApiStandIn, Request, RunningStandIn
@@ -48,6 +51,28 @@ def test_status_says_where_the_environment_is(local_environment: RunningStandIn)
     shown = market("status")
     assert str(local_environment.pid) in shown
     assert local_environment.outputs["api_url"] in shown
+
+
+def test_status_shows_what_delivery_last_complained_about_letter_by_letter(
+    local_environment: RunningStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complaint = 'function error: ["[/red] of [bold]"]'
+    counters = {each.name: 0 for each in fields(MappingStats)}
+    stats = MappingStats(**cast("dict[str, Any]", counters | {"name": "matcher", "last_error": complaint}))
+
+    def find_delivery(_environment: LocalEnvironment) -> list[MappingStats]:
+        return [stats]
+
+    monkeypatch.setattr(LocalEnvironment, "find_delivery", find_delivery)
+    assert f"matcher: {complaint}" in market("status")
+
+
+@pytest.mark.usefixtures("local_environment")
+def test_a_players_name_is_shown_letter_by_letter(api: ApiStandIn) -> None:
+    api.answer = lambda _: (200, {"asks": [COPPER_ASK], "bids": [], "next": None})
+    assert "orders of [/red]" in market("orders", "--player", "[/red]")
+    api.answer = lambda _: (200, {"asks": [], "bids": [], "next": None})
+    assert market("orders", "--player", "[/red]") == "orders of [/red]: none\n"
 
 
 @pytest.mark.usefixtures("local_environment")

@@ -127,6 +127,19 @@ def test_a_file_keeps_checkpoints_over_a_restart_of_the_process(tmp_path: Path) 
     assert batches == [first, second]
 
 
+def test_checkpoints_that_could_not_be_written_are_written_by_the_next_flush(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoints.json"
+    checkpoints = FileCheckpoints(path)
+    checkpoints.save("mapping-1", STREAM, SHARD, Checkpoint("1"))
+    in_the_way = path.with_suffix(".tmp")
+    in_the_way.mkdir()
+    with pytest.raises(OSError, match="checkpoints"):
+        checkpoints.flush()
+    in_the_way.rmdir()
+    checkpoints.flush()
+    assert FileCheckpoints(path).load("mapping-1", STREAM, SHARD) == Checkpoint("1")
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"checkpoints": [{"mapping": "m"}]}'])
 def test_a_damaged_checkpoint_file_is_an_error_that_names_it(tmp_path: Path, content: str) -> None:
     path = tmp_path / "checkpoints.json"

@@ -157,6 +157,30 @@ def test_an_expired_iterator_is_replaced_by_one_after_the_last_record_read() -> 
     assert delivered == numbers
 
 
+def test_an_iterator_that_expired_after_its_records_were_trimmed_goes_on_with_those_that_are_left() -> None:
+    """A laptop that slept longer than the stream keeps its records."""
+    delivered, handler = recording()
+    world = World(of(mapping(Batching(2))), handler)
+    first = world.put("ab")
+    world.run()
+    later = world.put("cdef")
+    world.streams.trim(STREAM, SHARD, keep=2)
+    begin, read = world.streams.iterator, world.streams.records
+
+    def trimmed(source: Source, shard_id: str, position: Position) -> str:
+        if position.kind == "AFTER_SEQUENCE_NUMBER":
+            raise RecordsTrimmedError("trimmed")
+        world.streams.records = read
+        return begin(source, shard_id, position)
+
+    def expired(source: Source, iterator: str, limit: int) -> Page:
+        raise IteratorExpiredError("15 minutes")
+
+    world.streams.iterator, world.streams.records = trimmed, expired
+    world.run(for_ms=10_000)
+    assert delivered == first + later[-2:]
+
+
 @pytest.mark.parametrize(("arn", "idle_polls_a_second"), [(STREAM, 5), (f"{STREAM}/consumer/matcher:1", 40)])
 def test_an_idle_stream_is_polled_less_unless_records_are_pushed_and_a_busy_one_often(
     arn: str, idle_polls_a_second: int

@@ -7,7 +7,13 @@ from base64 import b64decode
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 
 from functions.matching.matcher import MOST_ATTEMPTS
 from patterns.dynamodb.items import encode_item
@@ -77,6 +83,29 @@ def test_passing_trouble_is_waited_out_with_jitter(market: MarketOnMoto, trouble
     assert_sound(market, quiet=True)
 
 
+@pytest.mark.parametrize("error", [ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError])
+def test_a_connection_that_fails_once_is_tried_again(market: MarketOnMoto, error: type[BotoCoreError]) -> None:
+    def fail() -> None:
+        raise error(endpoint_url="https://dynamodb")
+
+    market.store_bid(100, 1)
+    assert market.deliver(market.records, {0: fail}).failed == []
+
+
+def test_it_gives_up_on_a_silent_database_before_lambda_gives_up_on_it(market: MarketOnMoto) -> None:
+    """Each call takes what the client's timeouts and attempts allow; the function has 60 s."""
+
+    def be_silent() -> None:
+        market.now_ms += 9_000
+        raise ReadTimeoutError(endpoint_url="https://dynamodb")
+
+    market.store_bid(100, 1)
+    started_ms = market.now_ms
+    report = market.deliver(market.records, dict.fromkeys(range(100), be_silent))
+    assert report.failed == [number(market.records[0])]
+    assert market.now_ms - started_ms < 45_000
+
+
 def test_lasting_trouble_hands_back_one_material_and_holds_up_no_other(market: MarketOnMoto) -> None:
     market.store_bid(100, 1, "wheat")
     market.store_bid(100, 1, "copper")
@@ -95,6 +124,14 @@ def test_lasting_trouble_hands_back_one_material_and_holds_up_no_other(market: M
 
 BID = {"material": "copper", "buyer": "b", "price_minor": 5, "quantity": 1, "placed_at_ms": 1, "status": "PENDING"}
 ID = "00000001-0000-7000-8000-000000000000"
+
+
+def _with_extra(attribute: dict[str, object]) -> bytes:
+    record = json.loads(insertion({**BID, "bid_id": ID, "order_key": ID}))
+    record["dynamodb"]["NewImage"]["extra"] = attribute
+    return json.dumps(record).encode()
+
+
 POISON: dict[str, bytes] = {
     "not JSON": b"\x00\xff",
     "deep nesting": b"[" * 9000,
@@ -113,6 +150,12 @@ POISON: dict[str, bytes] = {
     "empty buyer": insertion({**BID, "bid_id": ID, "order_key": ID, "buyer": ""}),
     "half a character": insertion({**BID, "bid_id": ID, "order_key": ID, "buyer": "\ud800"}),
     "nested attribute": insertion({**BID, "bid_id": ID, "order_key": ID, "extra": ["x"]}),
+    "number where text is said": _with_extra({"S": 5}),
+    "text where a boolean is said": _with_extra({"BOOL": "yes"}),
+    "text that is no number": _with_extra({"N": "many"}),
+    "two types at once": _with_extra({"S": "x", "N": "1"}),
+    "no type": _with_extra({}),
+    "half a character aside": _with_extra({"S": "\ud800"}),
     "huge": insertion({**BID, "bid_id": ID, "order_key": ID, "extra": "x" * 20_000}),
     "a bid nobody stored": insertion({**BID, "bid_id": ID, "order_key": ID}),
 }
@@ -139,9 +182,9 @@ def test_a_record_that_can_not_be_parked_is_handed_back(market: MarketOnMoto) ->
     assert market.deliver(market.records).failed == []
 
 
-@pytest.mark.parametrize("as_cancellation", [True, False])
+@pytest.mark.parametrize("refusal", ["ValidationError", "ValidationException", "SerializationException"])
 def test_a_bid_dynamodb_never_accepts_is_found_and_parked(
-    market: MarketOnMoto, monkeypatch: pytest.MonkeyPatch, as_cancellation: bool
+    market: MarketOnMoto, monkeypatch: pytest.MonkeyPatch, refusal: str
 ) -> None:
     market.store_ask(100, 10)
     for _ in range(5):
@@ -154,9 +197,9 @@ def test_a_bid_dynamodb_never_accepts_is_found_and_parked(
         invalid = [bid_id in json.dumps(action, default=str) for action in arguments["TransactItems"]]
         if not any(invalid):
             return transact(**arguments)
-        if not as_cancellation:
-            raise ClientError(cast("Any", {"Error": {"Code": "ValidationException"}}), "TransactWriteItems")
-        reasons = [{"Code": "ValidationError" if each else "None"} for each in invalid]
+        if refusal != "ValidationError":
+            raise ClientError(cast("Any", {"Error": {"Code": refusal}}), "TransactWriteItems")
+        reasons = [{"Code": refusal if each else "None"} for each in invalid]
         response = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
         raise ClientError(cast("Any", response), "TransactWriteItems")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import botocore.session
 import pytest
 
+from functions.matching.parking import parking_queue
 from tests.matching.market_on_moto import TABLES, MarketOnMoto
 
 if TYPE_CHECKING:
@@ -80,6 +81,20 @@ def test_a_batch_of_several_materials_and_a_poison_record(
     assert (figures["records"], figures["fills"], figures["commits"], figures["parked"]) == (5, 2, 2, 1)
     assert poison["kinesis"]["data"] not in line
     assert "buyer-1" not in line
+
+
+def test_parking_makes_one_client_however_much_it_parks(market: MarketOnMoto, queue: tuple[SQSClient, str]) -> None:
+    made: list[SQSClient] = []
+
+    def client() -> SQSClient:
+        made.append(queue[0])
+        return queue[0]
+
+    park = parking_queue(client, queue[1])
+    assert made == []
+    for _ in range(3):
+        park(market.add_record("copper", b"poison"), "no reason")
+    assert len(made) == 1
 
 
 def test_a_failing_material_is_handed_back_and_named_in_the_log(

@@ -102,6 +102,28 @@ def test_story(market: MarketOnMoto, story: Story) -> None:
     assert_sound(market, quiet=True)
 
 
+def test_an_ask_stored_during_a_sweep_sells_to_it_first_and_then_takes_its_turn(
+    market: MarketOnMoto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one ask that makes and then takes: the sweep began before it was stored, the standing bid after it."""
+    monkeypatch.setattr(matcher_module, "cut_commits", partial(cut_commits, most_items=5))
+    stands = market.store_bid(100, 5)
+    for _ in range(4):
+        market.store_ask(110, 1)
+    market.deliver(market.records)
+    sweeps = market.store_bid(120, 4)
+    with pytest.raises(Crash):
+        market.deliver(market.records[5:], {3: "crash after"})
+    ask = market.store_ask(90, 7)
+    market.deliver_until_handled(market.records[5:])
+    fills = [fill for commit in market.tables().tape for fill in commit.fills if fill.ask_id == ask]
+    assert [(f.bid_id, f.price_minor, f.quantity, f.taker_side) for f in fills] == [
+        (sweeps, 90, 2, "BUY"),
+        (stands, 100, 5, "SELL"),
+    ]
+    assert_sound(market, quiet=True)
+
+
 def test_materials_do_not_meet_and_one_invocation_serves_them_all(market: MarketOnMoto) -> None:
     market.store_ask(100, 5, "copper")
     market.store_bid(100, 5, "wheat")
