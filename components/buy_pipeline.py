@@ -54,7 +54,7 @@ class BuyPipeline(pulumi.ComponentResource):
             f"{name}-api",
             {
                 "handler": "functions.bids_api.handler",
-                "code": code_archive(),
+                "code": code_archive("functions.bids_api.handler"),
                 "variables": {
                     "BIDS_TABLE": bids.table_name,
                     **settings.placing_variables,

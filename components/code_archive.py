@@ -1,4 +1,4 @@
-"""The one archive every function runs: run-time Python sources, in a form that never changes by itself."""
+"""What a function of the market runs: its handler and what that imports, in a form that never changes by itself."""
 
 import io
 import zipfile
@@ -7,18 +7,20 @@ from pathlib import Path
 
 import pulumi
 
-RUN_TIME_FOLDERS = ("functions", "market", "patterns")
+from components.import_closure import import_closure
 
 _ROOT = Path(__file__).resolve().parent.parent
 # The earliest time a zip entry can carry: a real one would change the bytes of unchanged sources.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def source_files(root: Path = _ROOT) -> Mapping[str, Path]:
-    """List the files of the archive.
+def source_files(handler: str, root: Path = _ROOT) -> Mapping[str, Path]:
+    """List the files of a function's archive.
 
     Parameters
     ----------
+    handler
+        Dotted path of the handler, such as ``functions.matcher.handler``.
     root
         Repository root that holds the run-time folders.
 
@@ -28,17 +30,23 @@ def source_files(root: Path = _ROOT) -> Mapping[str, Path]:
         Archive path (``functions/matcher.py``) → file, sorted by archive path. Only ``*.py``: compiled caches differ
         from machine to machine and would redeploy every function.
     """
-    files = (path for folder in RUN_TIME_FOLDERS for path in (root / folder).rglob("*.py"))
-    return {path.relative_to(root).as_posix(): path for path in sorted(files)}
+    return import_closure(root, [handler.rpartition(".")[0]])
 
 
-def code_archive(root: Path = _ROOT) -> pulumi.Archive:
-    """Package the run-time folders as a Pulumi archive whose hash depends on nothing but the sources."""
-    return pulumi.AssetArchive({name: pulumi.FileAsset(str(path)) for name, path in source_files(root).items()})
+def code_archive(handler: str, root: Path = _ROOT) -> pulumi.Archive:
+    """Package a function as a Pulumi archive whose hash depends on nothing but the sources its handler imports.
+
+    Parameters are those of `source_files`.
+    """
+    return pulumi.AssetArchive(
+        {name: pulumi.FileAsset(str(path)) for name, path in source_files(handler, root).items()}
+    )
 
 
-def archive_bytes(root: Path = _ROOT) -> bytes:
+def archive_bytes(handler: str, root: Path = _ROOT) -> bytes:
     """Build the archive as a deployment would upload it.
+
+    Parameters are those of `source_files`.
 
     Returns
     -------
@@ -47,7 +55,7 @@ def archive_bytes(root: Path = _ROOT) -> bytes:
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, path in source_files(root).items():
+        for name, path in source_files(handler, root).items():
             entry = zipfile.ZipInfo(name, date_time=_ZIP_EPOCH)
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)

@@ -8,14 +8,16 @@ import pulumi_aws as aws
 
 from components.alarms import raise_alarm
 from components.grants import Statement, allow, service_trust_policy
-from components.inputs import check_inputs, check_range
+from components.inputs import InputError, check_inputs, check_range
 
 RUNTIME = "python3.13"
 ARCHITECTURE = "arm64"
 # AWS publishes Powertools for AWS Lambda (Python) from this account to every commercial region. A layer version never
-# changes; raising it is a decision, taken together with the version in the requirements.
+# changes: 36 holds Powertools 3.31.1, which the requirements pin too. AWS tells the ARN of a release with
+# `aws ssm get-parameter --name /aws/service/powertools/python/arm64/python3.13/3.31.1`.
 _POWERTOOLS_ACCOUNT = "017000801446"
 _POWERTOOLS_LAYER = "AWSLambdaPowertoolsPythonV3-python313-arm64:36"
+_MOST_FURTHER_LAYERS = 4
 
 
 class FunctionArgs(TypedDict):
@@ -29,10 +31,12 @@ class FunctionArgs(TypedDict):
     """How long the function's log group keeps its events."""
     variables: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Environment variables besides ENVIRONMENT and the POWERTOOLS ones. Default: none."""
+    layers: NotRequired[Sequence[pulumi.Input[str]]]
+    """ARNs of layer versions besides Powertools, four at most. Default: none."""
     memory_mb: NotRequired[int]
     """Memory in MB, 128..10240; CPU grows with it, one core at 1769. Default: 512."""
     timeout_s: NotRequired[int]
-    """Longest run in seconds, 1..900. Default: 10."""
+    """Longest run in seconds, 1..900. Default: 15, more than the SDK takes to give up on a silent service."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
     """SNS topic to notify of errors and throttles. Default: the alarms are only shown in CloudWatch."""
 
@@ -53,9 +57,13 @@ class Function(pulumi.ComponentResource):
         super().__init__("commodities-market:index:Function", name, {}, opts)
         check_inputs("Function", name, args, FunctionArgs)
         memory_mb = args.get("memory_mb", 512)
-        timeout_s = args.get("timeout_s", 10)
+        timeout_s = args.get("timeout_s", 15)
         check_range("Function", name, "memory_mb", memory_mb, low=128, high=10_240)
         check_range("Function", name, "timeout_s", timeout_s, low=1, high=900)
+        layers = args.get("layers", [])
+        # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: five, of which Powertools is one.
+        if len(layers) > _MOST_FURTHER_LAYERS:
+            raise InputError("Function", name, "layers", f"must be {_MOST_FURTHER_LAYERS} at most, got {len(layers)}")
         child = pulumi.ResourceOptions(parent=self)
         partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
         region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
@@ -84,7 +92,8 @@ class Function(pulumi.ComponentResource):
             layers=[
                 pulumi.Output.concat(
                     "arn:", partition, ":lambda:", region, ":", _POWERTOOLS_ACCOUNT, ":layer:", _POWERTOOLS_LAYER
-                )
+                ),
+                *layers,
             ],
             environment={
                 "variables": {

@@ -10,7 +10,7 @@ from components.function import Function
 from components.inputs import check_inputs
 from components.kinesis_stream import KinesisStream
 from components.settings import Settings
-from components.table import Table
+from components.table import KeyType, Table
 
 
 class MatchingArgs(TypedDict):
@@ -66,7 +66,7 @@ class Matching(pulumi.ComponentResource):
             {
                 "hash_key": "material",
                 "range_key": "sequence",
-                "range_key_type": "N",
+                "range_key_type": KeyType.NUMBER,
                 "stream": True,
                 "point_in_time_recovery": settings.point_in_time_recovery,
                 "deletion_protection": settings.deletion_protection,
@@ -78,7 +78,7 @@ class Matching(pulumi.ComponentResource):
             f"{name}-matcher",
             {
                 "handler": "functions.matcher.handler",
-                "code": code_archive(),
+                "code": code_archive("functions.matcher.handler"),
                 "variables": {
                     "ASKS_TABLE": args["asks"].table_name,
                     "BIDS_TABLE": args["bids"].table_name,
@@ -95,7 +95,7 @@ class Matching(pulumi.ComponentResource):
             child,
         )
         args["asks"].grant(matcher, "Query", "UpdateItem", "DeleteItem")
-        args["bids"].grant(matcher, "BatchGetItem", "UpdateItem")
+        args["bids"].grant(matcher, "BatchGetItem", "PutItem", "UpdateItem")
         standing_bids.grant(matcher, "Query", "PutItem", "UpdateItem", "DeleteItem")
         tape.grant(matcher, "Query", "PutItem")
         parked_records.grant_send(matcher)

@@ -31,7 +31,7 @@ class PipeArgs(TypedDict):
     start_after: NotRequired[pulumi.Input[str] | None]
     """A value known only once the pipe may start, such as the id of the target's reader. Default: it starts at once."""
     max_retries: NotRequired[int]
-    """Further attempts for a failing batch before it goes to the queue, 0..10000, throttling aside. Default: 50."""
+    """Further attempts for a failing batch before it goes to the queue, 1..10000, throttling aside. Default: 50."""
     max_record_age_s: NotRequired[int]
     """Age in seconds at which an undelivered change goes to the queue, 60..604800. Default: 21600 (6 hours)."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
@@ -53,7 +53,8 @@ class Pipe(pulumi.ComponentResource):
         check_inputs("Pipe", name, args, PipeArgs)
         max_retries = args.get("max_retries", 50)
         max_record_age_s = args.get("max_record_age_s", 21_600)
-        check_range("Pipe", name, "max_retries", max_retries, low=0, high=10_000)
+        # The provider leaves a 0 out when it creates a pipe, and AWS then retries for ever.
+        check_range("Pipe", name, "max_retries", max_retries, low=1, high=10_000)
         check_range("Pipe", name, "max_record_age_s", max_record_age_s, low=60, high=604_800)
         _check_filter(name, args["filter_pattern"])
         if not args["partition_key"].startswith("$."):

@@ -41,7 +41,7 @@ class Quotes(pulumi.ComponentResource):
             f"{name}-api",
             {
                 "handler": "functions.quotes_api.handler",
-                "code": code_archive(),
+                "code": code_archive("functions.quotes_api.handler"),
                 "variables": {
                     "ASKS_TABLE": args["asks"].table_name,
                     "STANDING_BIDS_TABLE": args["standing_bids"].table_name,

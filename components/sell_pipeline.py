@@ -66,7 +66,7 @@ class SellPipeline(pulumi.ComponentResource):
             f"{name}-api",
             {
                 "handler": "functions.asks_api.handler",
-                "code": code_archive(),
+                "code": code_archive("functions.asks_api.handler"),
                 "variables": {
                     "ASKS_TABLE": asks.table_name,
                     "SELL_ORDERS_TABLE": sell_orders.table_name,

@@ -1,6 +1,8 @@
 """A DynamoDB table with verbs for everything the house does with one."""
 
-from typing import NotRequired, TypedDict
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
@@ -13,15 +15,60 @@ from components.pipe import Pipe
 from components.stream_consumer import StreamConsumer
 
 
+class KeyType(StrEnum):
+    """Type of a key attribute."""
+
+    STRING = "S"
+    """Text, ordered by its UTF-8 bytes."""
+    NUMBER = "N"
+    """A number, ordered by value."""
+
+
+class Projection(StrEnum):
+    """What an index copies from the table."""
+
+    ALL = "ALL"
+    """Every attribute."""
+    KEYS_ONLY = "KEYS_ONLY"
+    """The keys of table and index."""
+    INCLUDE = "INCLUDE"
+    """The keys and the listed attributes."""
+
+
+class TableIndexArgs(TypedDict):
+    """A global secondary index of a `Table`. Items without its keys are not in it and cost it nothing."""
+
+    name: str
+    """Name of the index."""
+    hash_key: str
+    """Name of its partition key attribute."""
+    hash_key_type: NotRequired[KeyType]
+    """Type of the partition key. Default: string."""
+    range_key: NotRequired[str]
+    """Name of its sort key attribute. Default: the index has none."""
+    range_key_type: NotRequired[KeyType]
+    """Type of the sort key. Default: string."""
+    projection: NotRequired[Projection]
+    """What the index copies from the table. Default: every attribute."""
+    projected_attributes: NotRequired[Sequence[str]]
+    """Names of the attributes copied with projection ``INCLUDE``."""
+
+
 class TableArgs(TypedDict):
     """Inputs of `Table`."""
 
     hash_key: str
-    """Name of the partition key attribute, a string."""
+    """Name of the partition key attribute."""
+    hash_key_type: NotRequired[KeyType]
+    """Type of the partition key. Default: string."""
     range_key: NotRequired[str]
     """Name of the sort key attribute. Default: the table has none."""
-    range_key_type: NotRequired[str]
-    """``S`` for a string, ``N`` for a number. Default: ``S``."""
+    range_key_type: NotRequired[KeyType]
+    """Type of the sort key. Default: string."""
+    indexes: NotRequired[Sequence[TableIndexArgs]]
+    """Global secondary indexes. Default: none."""
+    ttl_attribute: NotRequired[str | None]
+    """Name of the attribute with the epoch second after which DynamoDB deletes an item. Default: none expires."""
     stream: NotRequired[bool]
     """Whether changes are published with old and new image. Default: false."""
     point_in_time_recovery: bool
@@ -43,22 +90,21 @@ class Table(pulumi.ComponentResource):
     def __init__(self, name: str, args: TableArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("commodities-market:index:Table", name, {}, opts)
         check_inputs("Table", name, args, TableArgs)
-        range_key = args.get("range_key")
-        range_key_type = args.get("range_key_type", "S")
-        if range_key_type not in ("S", "N"):
-            raise InputError("Table", name, "range_key_type", f"must be S or N, got {range_key_type}")
+        indexes = args.get("indexes", [])
+        ttl_attribute = args.get("ttl_attribute")
+        _check_indexes(name, indexes)
+        key_types = _key_types(name, args, indexes)
         protected = args["deletion_protection"]
         self._has_stream = args.get("stream", False)
 
-        attributes = [aws.dynamodb.TableAttributeArgs(name=args["hash_key"], type="S")]
-        if range_key is not None:
-            attributes.append(aws.dynamodb.TableAttributeArgs(name=range_key, type=range_key_type))
         table = aws.dynamodb.Table(
             f"{name}-table",
             billing_mode="PAY_PER_REQUEST",
             hash_key=args["hash_key"],
-            range_key=range_key,
-            attributes=attributes,
+            range_key=args.get("range_key"),
+            attributes=[{"name": key, "type": type_} for key, type_ in key_types.items()],
+            global_secondary_indexes=[_index(index) for index in indexes] or None,
+            ttl=None if ttl_attribute is None else {"attribute_name": ttl_attribute, "enabled": True},
             server_side_encryption={"enabled": True},
             point_in_time_recovery={"enabled": args["point_in_time_recovery"]},
             deletion_protection_enabled=protected,
@@ -72,7 +118,7 @@ class Table(pulumi.ComponentResource):
         self.stream_arn = table.stream_arn
         self.register_outputs({"arn": self.arn, "table_name": self.table_name, "stream_arn": self.stream_arn})
 
-    def grant(self, function: Function, *actions: str) -> None:
+    def grant(self, function: Function, *actions: str, index: str | None = None) -> None:
         """Let a function use the table.
 
         Parameters
@@ -81,11 +127,10 @@ class Table(pulumi.ComponentResource):
             Who may.
         actions
             DynamoDB actions without their prefix, such as ``Query``. A transaction needs the actions of its items.
+        index
+            Name of a global secondary index the right is for; ``None`` for the table itself.
         """
-        if not actions:
-            raise InputError("Table", self.pulumi_resource_name, "actions", "must list at least one DynamoDB action")
-        statement: Statement = {"actions": [f"dynamodb:{action}" for action in actions], "resources": [self.arn]}
-        function.allow(f"uses-{self.pulumi_resource_name}", [statement])
+        _grant(self.pulumi_resource_name, self.arn, function, actions, index)
 
     def subscribe(
         self,
@@ -109,17 +154,14 @@ class Table(pulumi.ComponentResource):
             SNS topic for the subscription's alarms.
         """
         self._require_stream()
-        return StreamConsumer(
-            f"{self.pulumi_resource_name}-to-{function.pulumi_resource_name}",
-            {
-                "function_name": function.function_name,
-                "role_name": function.role_name,
-                "table_stream_arn": self.stream_arn,
-                "filter_pattern": filter_pattern,
-                "batch_size": batch_size,
-                "alarm_topic_arn": alarm_topic_arn,
-            },
-            pulumi.ResourceOptions(parent=self, depends_on=function.grants),
+        return _subscribe(
+            self.pulumi_resource_name,
+            self.stream_arn,
+            function,
+            self,
+            filter_pattern=filter_pattern,
+            batch_size=batch_size,
+            alarm_topic_arn=alarm_topic_arn,
         )
 
     def pipe_to(
@@ -169,3 +211,180 @@ class Table(pulumi.ComponentResource):
             raise InputError(
                 "Table", self.pulumi_resource_name, "stream", "must be true to subscribe or pipe from the table"
             )
+
+
+class AdoptedTable:
+    """A table somebody else made, with the verbs of `Table`.
+
+    Parameters
+    ----------
+    name
+        Logical name, for the rights and subscriptions made through it.
+    table_name, table_arn
+        The table's physical name and ARN.
+    table_stream_arn
+        ARN of its change stream, which must carry new and old images; ``None`` if nothing subscribes to it.
+    parent
+        Owner of the subscriptions.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        table_name: pulumi.Input[str],
+        table_arn: pulumi.Input[str],
+        table_stream_arn: pulumi.Input[str] | None = None,
+        parent: pulumi.Resource,
+    ) -> None:
+        self.table_name = pulumi.Output.from_input(table_name)
+        self.arn = pulumi.Output.from_input(table_arn)
+        self.stream_arn = pulumi.Output.from_input("" if table_stream_arn is None else table_stream_arn)
+        self._name = name
+        self._has_stream = table_stream_arn is not None
+        self._parent = parent
+
+    def grant(self, function: Function, *actions: str, index: str | None = None) -> None:
+        """Let a function use the table, as `Table.grant`."""
+        _grant(self._name, self.arn, function, actions, index)
+
+    def subscribe(
+        self,
+        function: Function,
+        *,
+        filter_pattern: str | None = None,
+        batch_size: int = 100,
+        alarm_topic_arn: pulumi.Input[str] | None = None,
+    ) -> StreamConsumer:
+        """Send the table's changes to a function, as `Table.subscribe`."""
+        if not self._has_stream:
+            raise InputError("AdoptedTable", self._name, "table_stream_arn", "is missing: a function subscribes to it")
+        return _subscribe(
+            self._name,
+            self.stream_arn,
+            function,
+            self._parent,
+            filter_pattern=filter_pattern,
+            batch_size=batch_size,
+            alarm_topic_arn=alarm_topic_arn,
+        )
+
+
+def adopt_table(
+    component: str, name: str, args: Mapping[str, Any], parent: pulumi.Resource, *, stream: bool = False
+) -> AdoptedTable | None:
+    """Find out whether a component shall use an existing table.
+
+    Parameters
+    ----------
+    component, name
+        Type and logical name of the component.
+    args
+        Its inputs, of which ``table_name``, ``table_arn`` and, with ``stream``, ``table_stream_arn`` are read.
+    parent
+        The component.
+    stream
+        Whether the component subscribes to the table's changes.
+
+    Returns
+    -------
+    AdoptedTable or None
+        The table, or ``None`` if the component shall make one.
+
+    Raises
+    ------
+    InputError
+        Some of the inputs are given, but not all of them.
+    """
+    needed = ["table_name", "table_arn", *(["table_stream_arn"] if stream else [])]
+    missing = [key for key in needed if args.get(key) is None]
+    if len(missing) == len(needed):
+        return None
+    if missing:
+        raise InputError(component, name, missing[0], f"is missing: {', '.join(needed)} must be given together")
+    return AdoptedTable(
+        f"{name}-table",
+        table_name=args["table_name"],
+        table_arn=args["table_arn"],
+        table_stream_arn=args["table_stream_arn"] if stream else None,
+        parent=parent,
+    )
+
+
+def _check_indexes(name: str, indexes: Sequence[TableIndexArgs]) -> None:
+    names: set[str] = set()
+    for index in indexes:
+        if index["name"] in names:
+            raise InputError("Table", name, "indexes", f"must have unique names, got {index['name']} twice")
+        names.add(index["name"])
+        projection = index.get("projection", Projection.ALL)
+        if projection not in tuple(Projection):
+            rule = f"must project ALL, KEYS_ONLY or INCLUDE, got {projection} for {index['name']}"
+            raise InputError("Table", name, "indexes", rule)
+        if (projection == Projection.INCLUDE) != bool(index.get("projected_attributes")):
+            rule = f"must list projected_attributes with INCLUDE, and only with it, for {index['name']}"
+            raise InputError("Table", name, "indexes", rule)
+
+
+def _key_types(name: str, args: TableArgs, indexes: Sequence[TableIndexArgs]) -> dict[str, str]:
+    """Key attribute → type. DynamoDB wants each attribute once, whatever number of keys it is part of."""
+    types: dict[str, str] = {}
+    for keys, where in ((args, ""), *((index, f" of index {index['name']}") for index in indexes)):
+        for key, type_ in (
+            (keys["hash_key"], keys.get("hash_key_type", KeyType.STRING)),
+            (keys.get("range_key"), keys.get("range_key_type", KeyType.STRING)),
+        ):
+            if key is None:
+                continue
+            if type_ not in tuple(KeyType):
+                role = "hash_key_type" if key == keys["hash_key"] else "range_key_type"
+                raise InputError("Table", name, role, f"must be S or N, got {type_}{where}")
+            if types.setdefault(key, str(type_)) != type_:
+                raise InputError("Table", name, "indexes", f"must use one type for {key}, got {types[key]} and {type_}")
+    return types
+
+
+def _index(index: TableIndexArgs) -> aws.dynamodb.TableGlobalSecondaryIndexArgs:
+    keys = [("HASH", index["hash_key"]), ("RANGE", index.get("range_key"))]
+    return aws.dynamodb.TableGlobalSecondaryIndexArgs(
+        name=index["name"],
+        key_schemas=[
+            aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(key_type=kind, attribute_name=key)
+            for kind, key in keys
+            if key is not None
+        ],
+        projection_type=str(index.get("projection", Projection.ALL)),
+        non_key_attributes=index.get("projected_attributes"),
+    )
+
+
+def _grant(table: str, arn: pulumi.Output[str], function: Function, actions: Sequence[str], index: str | None) -> None:
+    if not actions:
+        raise InputError("Table", table, "actions", "must list at least one DynamoDB action")
+    resource = arn if index is None else pulumi.Output.concat(arn, "/index/", index)
+    statement: Statement = {"actions": [f"dynamodb:{action}" for action in actions], "resources": [resource]}
+    function.allow(f"uses-{table}" if index is None else f"uses-{table}-{index}", [statement])
+
+
+def _subscribe(
+    table: str,
+    stream_arn: pulumi.Output[str],
+    function: Function,
+    parent: pulumi.Resource,
+    *,
+    filter_pattern: str | None,
+    batch_size: int,
+    alarm_topic_arn: pulumi.Input[str] | None,
+) -> StreamConsumer:
+    return StreamConsumer(
+        f"{table}-to-{function.pulumi_resource_name}",
+        {
+            "function_name": function.function_name,
+            "role_name": function.role_name,
+            "table_stream_arn": stream_arn,
+            "filter_pattern": filter_pattern,
+            "batch_size": batch_size,
+            "alarm_topic_arn": alarm_topic_arn,
+        },
+        pulumi.ResourceOptions(parent=parent, depends_on=function.grants),
+    )

@@ -25,6 +25,7 @@ from local.clients import isolate
 from local.delivery.aws import AwsPorts
 from local.delivery.checkpoints import FileCheckpoints, MemoryCheckpoints
 from local.delivery.engine import DeliveryEngine
+from local.delivery.schedules import ScheduleRunner
 from local.delivery.wiring import WiringError, load_wiring
 from local.deployer.errors import DeployError
 from local.deployer.project import load_project
@@ -67,6 +68,7 @@ class Supervisor:
         self._woken = threading.Event()
         self._redeploy = False
         self._engine: DeliveryEngine | None = None
+        self._schedules: ScheduleRunner | None = None
         self._deployments = 0
         self._started_at_ms = 0
 
@@ -213,8 +215,14 @@ class Supervisor:
             raise DeployFailed(str(error)) from None
         self._engine = DeliveryEngine(wiring, ports, ports, ports, ports, checkpoints=checkpoints)
         self._engine.start()
+        self._schedules = ScheduleRunner(wiring.schedules, ports, ports, checkpoints=checkpoints)
+        self._schedules.start()
 
     def _stop_delivery(self) -> None:
+        # First what starts new work, then what carries it on.
+        if self._schedules is not None:
+            self._schedules.stop(_STOP_DELIVERY_S)
+            self._schedules = None
         if self._engine is not None:
             self._engine.stop(_STOP_DELIVERY_S)
             self._engine = None

@@ -40,7 +40,7 @@ _REFUSALS = {"AccessDeniedException", "ResourceNotFoundException", "InvalidArgum
 
 
 class AwsPorts:
-    """StreamSource, Invoker, KinesisSink and FailureDestination at one endpoint.
+    """StreamSource, Invoker, EventQueue, KinesisSink and FailureDestination at one endpoint.
 
     Reads, puts and invocations are not retried by the client: the engine does that, with its own backoff.
 
@@ -131,6 +131,13 @@ class AwsPorts:
         except ValueError:
             response = body.decode(errors="replace")
         return Invocation(response, answer.get("FunctionError"), answer["ResponseMetadata"].get("RequestId", ""))
+
+    def enqueue(self, function: str, event: str) -> None:
+        """Invoke a function without waiting: its retries and its on-failure destination are the endpoint's."""
+        try:
+            self._lambda.invoke(FunctionName=function, InvocationType="Event", Payload=event.encode())
+        except (BotoCoreError, ClientError) as error:
+            raise NotReachedError(str(error)) from None
 
     def put_records(self, stream_arn: str, entries: Sequence[tuple[str, bytes]]) -> Sequence[str | None]:
         """Put entries in one call."""

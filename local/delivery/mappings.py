@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from local.delivery.filters import EventPattern
+    from local.delivery.schedules import Schedule
 
 LAMBDA_PAYLOAD_BYTES = 6 * 1024 * 1024
 """Largest payload of a synchronous invocation (AWS Lambda Developer Guide, "Lambda quotas")."""
@@ -160,3 +161,4 @@ class Wiring:
 
     mappings: tuple[EventSourceMapping, ...] = ()
     pipes: tuple[Pipe, ...] = ()
+    schedules: tuple[Schedule, ...] = ()

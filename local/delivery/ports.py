@@ -132,6 +132,12 @@ class Invoker(Protocol):
     def invoke(self, function: str, event: Json) -> Invocation: ...
 
 
+class EventQueue(Protocol):
+    """Queues an event, as JSON text, for a function that runs later. Raises NotReachedError when it was refused."""
+
+    def enqueue(self, function: str, event: str) -> None: ...
+
+
 class KinesisSink(Protocol):
     """Puts up to 500 (partition key, data) entries; answers per entry None, or its error code.
 

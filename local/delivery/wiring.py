@@ -1,4 +1,4 @@
-"""Reads event source mappings and pipes from a Pulumi-shaped state.
+"""Reads event source mappings, pipes and schedules from a Pulumi-shaped state.
 
 A property the engine does not execute is an error that names the resource and the property: settings are never silently
 ignored. Limits and defaults: AWS Lambda Developer Guide, "Lambda parameters for Amazon Kinesis Data Streams / DynamoDB
@@ -12,6 +12,7 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, cast
 
+from local.delivery.expressions import ExpressionError, parse_expression
 from local.delivery.filters import MAX_FILTERS, EventPattern, PatternError, compile_pattern
 from local.delivery.mappings import (
     LAMBDA_PAYLOAD_BYTES,
@@ -23,6 +24,7 @@ from local.delivery.mappings import (
     Source,
     Wiring,
 )
+from local.delivery.schedules import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 FUNCTION = "aws:lambda/function:Function"
 EVENT_SOURCE_MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
 PIPE = "aws:pipes/pipe:Pipe"
+SCHEDULE = "aws:scheduler/schedule:Schedule"
 STREAM_CONSUMER = "aws:kinesis/streamConsumer:StreamConsumer"
 
 _WITHOUT_EFFECT_ON_DELIVERY = {"region", "tags", "tagsAll", "__defaults"}
@@ -65,6 +68,18 @@ _PIPE_PROPERTIES = {
     "target",
     "targetParameters",
 }
+_SCHEDULE_PROPERTIES = {
+    "description",
+    "endDate",
+    "flexibleTimeWindow",
+    "groupName",
+    "name",
+    "scheduleExpression",
+    "scheduleExpressionTimezone",
+    "startDate",
+    "state",
+    "target",
+}
 _PIPE_STREAM_PROPERTIES = {
     "batchSize",
     "deadLetterConfig",
@@ -87,7 +102,7 @@ class WiringError(ValueError):
 
 
 def load_wiring(resources: Iterable[Mapping[str, object]]) -> Wiring:
-    """Read event source mappings and pipes from the `resources` of a stack export.
+    """Read event source mappings, pipes and schedules from the `resources` of a stack export.
 
     Parameters
     ----------
@@ -117,7 +132,8 @@ def load_wiring(resources: Iterable[Mapping[str, object]]) -> Wiring:
                 raise state.error("eventSourceArn", f"no StreamConsumer of this stack has the ARN {mapping.source.arn}")
             mappings.append(mapping)
     pipes = [_read_pipe(state) for state in states if state.type == PIPE]
-    return Wiring(tuple(mappings), tuple(pipes))
+    schedules = [_read_schedule(state, set(functions)) for state in states if state.type == SCHEDULE]
+    return Wiring(tuple(mappings), tuple(pipes), tuple(schedules))
 
 
 class _Resource:
@@ -255,6 +271,48 @@ def _read_pipe(resource: _Resource) -> Pipe:
         failure_queue_arn=_read_queue(stream.nested("deadLetterConfig", {"arn"}), "arn"),
         enabled=state == "RUNNING",
     )
+
+
+def _read_schedule(resource: _Resource, functions: set[str]) -> Schedule:
+    properties = _Properties(resource, "", resource.inputs, _SCHEDULE_PROPERTIES)
+    window = properties.nested("flexibleTimeWindow", {"mode"})
+    if window.text("mode") != "OFF":
+        raise window.error("mode", f"only OFF is supported, not {window.text('mode')}")
+    state = properties.get("state") or "ENABLED"
+    if state not in {"ENABLED", "DISABLED"}:
+        raise properties.error("state", f"must be ENABLED or DISABLED, not {state!r}")
+    target = properties.nested("target", {"arn", "deadLetterConfig", "input", "retryPolicy", "roleArn"})
+    function = target.text("arn")
+    if function not in functions:
+        raise target.error("arn", f"only a Lambda function of the stack is supported, not {function}")
+    try:
+        timezone = str(properties.get("scheduleExpressionTimezone") or "UTC")
+        expression = parse_expression(properties.text("scheduleExpression"), timezone)
+    except ExpressionError as error:
+        raise properties.error("scheduleExpression", str(error)) from None
+    retries = target.nested("retryPolicy", {"maximumEventAgeInSeconds", "maximumRetryAttempts"})
+    return Schedule(
+        name=resource.name,
+        arn=resource.arn or resource.physical_id,
+        expression=expression,
+        function=function,
+        payload=target.text("input") if target.get("input") is not None else None,
+        maximum_retries=retries.integer("maximumRetryAttempts", 185, 0, 185),
+        maximum_age_ms=retries.integer("maximumEventAgeInSeconds", 86_400, 60, 86_400) * 1000,
+        failure_queue_arn=_read_queue(target.nested("deadLetterConfig", {"arn"}), "arn"),
+        enabled=state == "ENABLED",
+        start_ms=_read_time(properties, "startDate"),
+        end_ms=_read_time(properties, "endDate"),
+    )
+
+
+def _read_time(properties: _Properties, name: str) -> int | None:
+    if properties.get(name) is None:
+        return None
+    try:
+        return round(datetime.fromisoformat(properties.text(name)).timestamp() * 1000)
+    except ValueError:
+        raise properties.error(name, f"must be an RFC 3339 time, not {properties.text(name)!r}") from None
 
 
 def _stream_kind(properties: _Properties, name: str) -> tuple[Literal["dynamodb", "kinesis"], str]:

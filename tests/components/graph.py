@@ -25,6 +25,7 @@ from pulumi.runtime.stack import run_in_stack
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "commodities-market"
 ENVIRONMENTS = ("local", "dev", "staging", "prod")
+EXAMPLES = tuple(sorted(path.parent.name for path in ROOT.glob("examples/*/__main__.py")))
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 
@@ -115,6 +116,13 @@ def environment_graph(stack: str) -> Graph:
     return record(run_main, stack=stack, config=stack_configuration(stack))
 
 
+@functools.cache
+def example_graph(name: str) -> Graph:
+    """The graph of one of the example services; each runs once per test session."""
+    program = ROOT / "examples" / name / "__main__.py"
+    return record(lambda: runpy.run_path(str(program), run_name="__main__"), stack="local")
+
+
 def run_main() -> None:
     """The real program."""
     runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
@@ -194,6 +202,8 @@ def _computed(type_: str, physical: str) -> dict[str, Any]:
             "arn": function_arn,
             "invokeArn": f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function_arn}/invocations",
         },
+        "aws:lambda/layerVersion:LayerVersion": {"arn": arn("lambda", f"layer:{physical}:1"), "version": "1"},
+        "aws:scheduler/schedule:Schedule": {"arn": arn("scheduler", f"schedule/default/{physical}")},
         "aws:lambda/eventSourceMapping:EventSourceMapping": {"id": "8d0f9c1e-0000-4000-8000-000000000001"},
         "aws:iam/role:Role": {"arn": f"arn:aws:iam::{ACCOUNT}:role/{physical}"},
         "aws:sqs/queue:Queue": {

@@ -93,6 +93,34 @@ def stream_consumers_are_bounded(graph: Graph) -> Violations:
     ]
 
 
+def schedules_are_bounded(graph: Graph) -> Violations:
+    """No scheduled event repeats for ever or is lost in silence, neither by Scheduler nor by the function it calls."""
+    queues = {queue.outputs["arn"] for queue in graph.of_type("aws:sqs/queue:Queue")}
+    functions = {node.outputs["arn"]: node.outputs["name"] for node in graph.of_type("aws:lambda/function:Function")}
+    bounded_functions = {
+        node.inputs["functionName"]
+        for node in graph.of_type("aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig")
+        if "maximumRetryAttempts" in node.inputs
+        and "maximumEventAgeInSeconds" in node.inputs
+        and node.inputs.get("destinationConfig", {}).get("onFailure", {}).get("destination") in queues
+    }
+
+    def bounded(target: Any) -> bool:
+        policy = target.get("retryPolicy", {})
+        return (
+            "maximumRetryAttempts" in policy
+            and "maximumEventAgeInSeconds" in policy
+            and target.get("deadLetterConfig", {}).get("arn") in queues
+            and functions.get(target.get("arn")) in bounded_functions
+        )
+
+    return [
+        node.name
+        for node in graph.of_type("aws:scheduler/schedule:Schedule")
+        if not bounded(node.inputs.get("target", {}))
+    ]
+
+
 def everything_is_watched(graph: Graph) -> Violations:
     """Functions, stream consumers, pipes, queues, streams and APIs have alarms, and these have somebody to tell."""
     alarms = graph.of_type("aws:cloudwatch/metricAlarm:MetricAlarm")
@@ -169,6 +197,8 @@ def _alarms_needed(node: Node) -> Iterator[tuple[str, str, str, str]]:
             yield "AWS/Lambda", "Throttles", "FunctionName", node.outputs["name"]
         case "aws:lambda/eventSourceMapping:EventSourceMapping":
             yield "AWS/Lambda", "IteratorAge", "FunctionName", node.inputs["functionName"]
+        case "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig":
+            yield "AWS/Lambda", "AsyncEventsDropped", "FunctionName", node.inputs["functionName"]
         case "aws:pipes/pipe:Pipe":
             for metric in ("ExecutionFailed", "ExecutionPartiallyFailed", "ExecutionThrottled"):
                 yield "AWS/EventBridge/Pipes", metric, "PipeName", node.outputs["name"]

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SESSION = botocore.session.get_session()
+# What a ConditionCheck in TransactWriteItems needs.
+_WITHOUT_OPERATION = {"dynamodb:ConditionCheckItem"}
+# The one action we grant whose operation has another name.
+_OPERATION_OF = {"lambda:InvokeFunction": "lambda:Invoke"}
 
 
 def violations(service: str, operation: str, parameters: Mapping[str, Any]) -> list[str]:
@@ -28,7 +32,9 @@ def violations(service: str, operation: str, parameters: Mapping[str, Any]) -> l
 
 def has_action(action: str) -> bool:
     """Whether an IAM action names an operation of its service."""
-    prefix, _, operation = action.partition(":")
+    if action in _WITHOUT_OPERATION:
+        return True
+    prefix, _, operation = _OPERATION_OF.get(action, action).partition(":")
     # DynamoDB's stream operations share its IAM prefix.
     services = ("dynamodb", "dynamodbstreams") if prefix == "dynamodb" else (prefix,)
     return any(operation in _SESSION.get_service_model(service).operation_names for service in services)

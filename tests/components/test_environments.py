@@ -12,6 +12,7 @@ from tests.components.rules import statements
 
 TABLE = "aws:dynamodb/table:Table"
 FUNCTION = "aws:lambda/function:Function"
+MATCHER_MAPPING = "market-orders-to-market-matching-matcher-mapping"
 
 pytestmark = pytest.mark.parametrize("environment", ENVIRONMENTS)
 
@@ -33,6 +34,7 @@ def test_tables_have_their_keys_and_streams(graph: Graph) -> None:
         "market-buy-bids-table": ("buyer", "S", "order_key", "S", "NEW_AND_OLD_IMAGES"),
         "market-matching-standing-bids-table": ("material", "S", "price_key", "S", None),
         "market-matching-tape-table": ("material", "S", "sequence", "N", "NEW_AND_OLD_IMAGES"),
+        "market-history-bids-history-table": ("collection", "S", "version_key", "S", None),
     }
     assert {table.inputs["billingMode"] for table in graph.of_type(TABLE)} == {"PAY_PER_REQUEST"}
 
@@ -55,7 +57,7 @@ def test_pipes_carry_new_orders_keyed_by_material(graph: Graph, side: str, id_at
 
 
 def test_the_matcher_reads_the_order_stream(graph: Graph, environment: str) -> None:
-    (mapping,) = graph.of_type("aws:lambda/eventSourceMapping:EventSourceMapping")
+    mapping = graph.named("aws:lambda/eventSourceMapping:EventSourceMapping", MATCHER_MAPPING)
     fan_out = graph.of_type("aws:kinesis/streamConsumer:StreamConsumer")
     (stream,) = graph.of_type("aws:kinesis/stream:Stream")
     assert mapping.inputs["functionName"] == graph.exports["matcher_function_name"]
@@ -66,25 +68,33 @@ def test_the_matcher_reads_the_order_stream(graph: Graph, environment: str) -> N
     assert bool(fan_out) == (environment in ("staging", "prod"))
 
 
+def test_histories_read_every_change_of_both_order_tables(graph: Graph) -> None:
+    for side, table in (("asks", "market-sell-asks-table"), ("bids", "market-buy-bids-table")):
+        mapping = graph.named(
+            "aws:lambda/eventSourceMapping:EventSourceMapping", f"market-history-{side}-changes-mapping"
+        )
+        assert mapping.inputs["eventSourceArn"] == graph.named(TABLE, table).outputs["streamArn"]
+        recorder = graph.named(FUNCTION, f"market-history-{side}-recorder-function")
+        assert mapping.inputs["functionName"] == recorder.outputs["name"]
+
+
 def test_stream_readers_wait_for_their_rights(graph: Graph) -> None:
-    for type_, role_of in (
-        ("aws:lambda/eventSourceMapping:EventSourceMapping", "market-matching-matcher-role"),
-        ("aws:pipes/pipe:Pipe", None),
-    ):
-        for reader in graph.of_type(type_):
-            role = role_of or reader.name.removesuffix("-pipe") + "-role"
-            physical = graph.named("aws:iam/role:Role", role).outputs["name"]
-            own = {
-                policy.urn
-                for policy in graph.of_type("aws:iam/rolePolicy:RolePolicy")
-                if policy.inputs["role"] == physical and policy.parent == reader.parent
-            }
-            assert own
-            assert own <= reader.dependencies
+    role_of = {function.outputs["name"]: function.inputs["role"] for function in graph.of_type(FUNCTION)}
+    readers = graph.of_type("aws:lambda/eventSourceMapping:EventSourceMapping")
+    readers += graph.of_type("aws:pipes/pipe:Pipe")
+    for reader in readers:
+        role_arn = reader.inputs.get("roleArn") or role_of[reader.inputs["functionName"]]
+        own = {
+            policy.urn
+            for policy in graph.of_type("aws:iam/rolePolicy:RolePolicy")
+            if policy.inputs["role"] == role_arn.rpartition("/")[2] and policy.parent == reader.parent
+        }
+        assert own
+        assert own <= reader.dependencies
 
 
 def test_pipes_start_after_the_matcher_reads(graph: Graph) -> None:
-    (mapping,) = graph.of_type("aws:lambda/eventSourceMapping:EventSourceMapping")
+    mapping = graph.named("aws:lambda/eventSourceMapping:EventSourceMapping", MATCHER_MAPPING)
     for pipe in graph.of_type("aws:pipes/pipe:Pipe"):
         assert mapping.urn in pipe.dependencies
         assert pipe.inputs["desiredState"] == "RUNNING"
@@ -112,7 +122,7 @@ def test_functions_are_called_after_their_grants(graph: Graph) -> None:
         permission = permission.removesuffix("-route") + "-permission"
         assert {permission} | grants[integrations[route.inputs["target"]]] <= route.dependencies
     matcher = graph.named(FUNCTION, "market-matching-matcher-function")
-    (consumer,) = graph.of_type("commodities-market:index:StreamConsumer")
+    consumer = graph.named("commodities-market:index:StreamConsumer", "market-orders-to-market-matching-matcher")
     assert len(grants[matcher.outputs["invokeArn"]]) == 5
     assert grants[matcher.outputs["invokeArn"]] <= consumer.dependencies
 
@@ -145,11 +155,24 @@ def test_functions_get_exactly_their_rights(graph: Graph) -> None:
         },
         "market-matching-matcher-function": {
             "market-sell-asks-table": "DeleteItem Query UpdateItem",
-            "market-buy-bids-table": "BatchGetItem UpdateItem",
+            "market-buy-bids-table": "BatchGetItem PutItem UpdateItem",
             "market-matching-standing-bids-table": "DeleteItem PutItem Query UpdateItem",
             "market-matching-tape-table": "PutItem Query",
             "market-matching-parked-records-queue": "SendMessage",
             "market-orders-to-market-matching-matcher-failures-queue": "SendMessage",
+        },
+        "market-history-bids-recorder-function": {
+            "market-history-bids-history-table": "PutItem Query",
+            "market-history-bids-changes-failures-queue": "SendMessage",
+        },
+        "market-history-asks-recorder-function": {
+            "market-history-bids-history-table": "PutItem Query",
+            "market-history-asks-changes-failures-queue": "SendMessage",
+        },
+        "market-history-api-function": {
+            "market-buy-bids-table": "GetItem",
+            "market-sell-orders-table": "GetItem",
+            "market-history-bids-history-table": "GetItem Query",
         },
     }
 
@@ -171,6 +194,8 @@ def test_routes_reach_their_functions(graph: Graph) -> None:
         "POST /bids": "functions.bids_api.handler",
         "GET /bids": "functions.bids_api.handler",
         "GET /bids/{id}": "functions.bids_api.handler",
+        "GET /asks/{id}/history": "functions.history_api.handler",
+        "GET /bids/{id}/history": "functions.history_api.handler",
         "GET /materials/{material}/book": "functions.quotes_api.handler",
         "GET /materials/{material}/trades": "functions.quotes_api.handler",
     }
@@ -206,6 +231,8 @@ def test_exports_are_complete(graph: Graph, environment: str) -> None:
         "currency_digits",
         "tick_size",
         *(f"{table}_table_{part}" for table in tables for part in ("name", "arn")),
+        "history_table_name",
+        "history_table_arn",
         "orders_stream_name",
         "orders_stream_arn",
         "player_pool_id",

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 import pytest
 
 from tests.components import rules
-from tests.components.graph import ENVIRONMENTS, Graph, environment_graph, record
+from tests.components.graph import ENVIRONMENTS, EXAMPLES, Graph, environment_graph, example_graph, record
 
 Rule = Callable[[Graph], rules.Violations]
 
@@ -19,10 +19,15 @@ EVERYWHERE: list[Rule] = [
     rules.everything_is_encrypted,
     rules.functions_log_with_retention,
     rules.stream_consumers_are_bounded,
+    rules.schedules_are_bounded,
     rules.everything_is_watched,
     rules.routes_demand_a_token,
     rules.no_physical_names,
 ]
+
+
+# An example has no topic that would be told of alarms.
+IN_EXAMPLES = [rule for rule in EVERYWHERE if rule is not rules.everything_is_watched]
 
 
 def _policy(action: str, resource: str) -> str:
@@ -72,6 +77,15 @@ def pipe_with_defaults() -> None:
     aws.pipes.Pipe("bad", role_arn="r", source="s", target="t")
 
 
+def schedule_with_defaults() -> None:
+    aws.scheduler.Schedule(
+        "bad",
+        flexible_time_window={"mode": "OFF"},
+        schedule_expression="rate(1 minute)",
+        target={"arn": "arn:aws:lambda:eu-central-1:123456789012:function:f", "role_arn": "r"},
+    )
+
+
 def alarm_without_topic() -> None:
     queue = aws.sqs.Queue("bad", sqs_managed_sse_enabled=True)
     aws.cloudwatch.MetricAlarm(
@@ -113,6 +127,12 @@ def test_every_environment_keeps_every_rule(environment: str, rule: Rule) -> Non
     assert rule(environment_graph(environment)) == []
 
 
+@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize("rule", IN_EXAMPLES, ids=lambda rule: rule.__name__)
+def test_every_example_keeps_every_rule(example: str, rule: Rule) -> None:
+    assert rule(example_graph(example)) == []
+
+
 def test_data_survives_in_prod() -> None:
     assert rules.data_survives(environment_graph("prod")) == []
 
@@ -130,6 +150,7 @@ def test_data_survives_in_prod() -> None:
         (rules.functions_log_with_retention, log_group_without_retention),
         (rules.stream_consumers_are_bounded, mapping_with_defaults),
         (rules.stream_consumers_are_bounded, pipe_with_defaults),
+        (rules.schedules_are_bounded, schedule_with_defaults),
         (rules.everything_is_watched, plain_stream),
         (rules.everything_is_watched, alarm_without_topic),
         (rules.routes_demand_a_token, open_route),

@@ -1,4 +1,4 @@
-"""What the program asks for is what AWS's own service models allow, in every environment."""
+"""What programs ask for is what AWS's own service models allow, in every environment and every example."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.components.graph import ENVIRONMENTS, Node, environment_graph
+from tests.components.graph import ENVIRONMENTS, EXAMPLES, Graph, Node, environment_graph, example_graph
 from tests.components.rules import statements
 from tests.components.service_models import has_action, in_service_case, violations
 
@@ -18,7 +18,20 @@ Request = tuple[str, str, dict[str, Any]]
 
 def _table(node: Node) -> Request:
     inputs = node.inputs
-    keys = [("HASH", inputs["hashKey"]), ("RANGE", inputs["rangeKey"])]
+    keys = [("HASH", inputs["hashKey"])] + ([("RANGE", inputs["rangeKey"])] if "rangeKey" in inputs else [])
+    indexes = {
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": index["name"],
+                "KeySchema": in_service_case(index["keySchemas"], {}),
+                "Projection": {
+                    "ProjectionType": index["projectionType"],
+                    **({"NonKeyAttributes": index["nonKeyAttributes"]} if "nonKeyAttributes" in index else {}),
+                },
+            }
+            for index in inputs.get("globalSecondaryIndexes", [])
+        ]
+    }
     stream = {"StreamEnabled": inputs["streamEnabled"]}
     if inputs["streamEnabled"]:
         stream["StreamViewType"] = inputs["streamViewType"]
@@ -36,6 +49,7 @@ def _table(node: Node) -> Request:
             "SSESpecification": {"Enabled": inputs["serverSideEncryption"]["enabled"]},
             "StreamSpecification": stream,
             "DeletionProtectionEnabled": inputs["deletionProtectionEnabled"],
+            **(indexes if inputs.get("globalSecondaryIndexes") else {}),
         },
     )
 
@@ -44,6 +58,18 @@ def _function(node: Node) -> Request:
     parameters = in_service_case({**node.inputs, "code": {}}, {})
     parameters.pop("Publish", None)
     return "lambda", "CreateFunction", {"FunctionName": node.outputs["name"], **parameters}
+
+
+def _layer(node: Node) -> Request:
+    return "lambda", "PublishLayerVersion", in_service_case({**node.inputs, "code": {}}, {"code": "Content"})
+
+
+def _asynchronous_calls(node: Node) -> Request:
+    return "lambda", "PutFunctionEventInvokeConfig", in_service_case(node.inputs, {})
+
+
+def _schedule(node: Node) -> Request:
+    return "scheduler", "CreateSchedule", {"Name": node.outputs["name"], **in_service_case(node.inputs, {})}
 
 
 def _event_source_mapping(node: Node) -> Request:
@@ -130,7 +156,10 @@ REQUESTS: dict[str, Callable[[Node], Request]] = {
     "aws:dynamodb/table:Table": _table,
     "aws:lambda/function:Function": _function,
     "aws:lambda/eventSourceMapping:EventSourceMapping": _event_source_mapping,
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": _asynchronous_calls,
+    "aws:lambda/layerVersion:LayerVersion": _layer,
     "aws:lambda/permission:Permission": _permission,
+    "aws:scheduler/schedule:Schedule": _schedule,
     "aws:pipes/pipe:Pipe": _pipe,
     "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm,
     "aws:cognito/userPool:UserPool": _user_pool,
@@ -148,22 +177,26 @@ REQUESTS: dict[str, Callable[[Node], Request]] = {
 }
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_aws_allows_every_request(environment: str) -> None:
+def _graph(program: str) -> Graph:
+    return environment_graph(program) if program in ENVIRONMENTS else example_graph(program)
+
+
+@pytest.mark.parametrize("program", [*ENVIRONMENTS, *EXAMPLES])
+def test_aws_allows_every_request(program: str) -> None:
     found = [
         f"{node.name}: {line}"
-        for node in environment_graph(environment).nodes
+        for node in _graph(program).nodes
         if node.type in REQUESTS
         for line in violations(*REQUESTS[node.type](node))
     ]
     assert found == []
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_every_granted_action_exists(environment: str) -> None:
+@pytest.mark.parametrize("program", [*ENVIRONMENTS, *EXAMPLES])
+def test_every_granted_action_exists(program: str) -> None:
     granted = {
         action
-        for policy in environment_graph(environment).of_type("aws:iam/rolePolicy:RolePolicy")
+        for policy in _graph(program).of_type("aws:iam/rolePolicy:RolePolicy")
         for statement in statements(policy)
         for action in statement["Action"]
     }

@@ -47,7 +47,9 @@ def test_without_origins_no_browser_may_call() -> None:
 def test_shards_and_parallelization_follow_the_settings() -> None:
     graph = _graph(kinesisShards="3", matcherParallelization="7")
     (stream,) = graph.of_type("aws:kinesis/stream:Stream")
-    (mapping,) = graph.of_type("aws:lambda/eventSourceMapping:EventSourceMapping")
+    mapping = graph.named(
+        "aws:lambda/eventSourceMapping:EventSourceMapping", "market-orders-to-market-matching-matcher-mapping"
+    )
     assert stream.inputs["shardCount"] == 3
     assert mapping.inputs["parallelizationFactor"] == 7
     assert _identities(graph) == _identities(environment_graph("dev"))

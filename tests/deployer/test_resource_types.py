@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
+import json
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,12 +28,22 @@ _ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/worker"
 _QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT_ID}:dead"
 _STREAM = f"arn:aws:kinesis:us-east-1:{ACCOUNT_ID}:stream/orders"
 _POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["a:B"], "Resource": "*"}]}'
-_INDEX = {"name": "by-b", "hashKey": "b", "projectionType": "ALL"}
+_INDEX = {
+    "name": "by-b",
+    "keySchemas": [{"attributeName": "b", "keyType": "HASH"}, {"attributeName": "a", "keyType": "RANGE"}],
+    "projectionType": "ALL",
+}
 _TABLE = {"hashKey": "a", "attributes": [{"name": "a", "type": "S"}], "billingMode": "PAY_PER_REQUEST"}
 _EMPTY_ZIP = Content(b"PK\x05\x06" + bytes(18), "empty")
 _FUNCTION = {"role": _ROLE, "runtime": "python3.13", "handler": "a.b", "code": _EMPTY_ZIP}
 _MAPPING = {"functionName": "f", "eventSourceArn": _STREAM, "startingPosition": "TRIM_HORIZON"}
 _PIPE = {"roleArn": _ROLE, "source": _STREAM, "target": _STREAM}
+_CALL = {"arn": f"arn:aws:lambda:us-east-1:{ACCOUNT_ID}:function:f", "roleArn": _ROLE}
+_SCHEDULE = {
+    "scheduleExpression": "rate(5 minutes)",
+    "flexibleTimeWindow": {"mode": "OFF"},
+    "target": _CALL,
+}
 _ALARM = {"comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 1, "threshold": 0}
 _METRIC = {"metricName": "Errors", "namespace": "AWS/Lambda", "period": 60, "stat": "Sum", "dimensions": {"F": "g"}}
 
@@ -64,6 +79,21 @@ _CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                 "kinesisStreamParameters": {"startingPosition": "LATEST", "deadLetterConfig": {"arn": _QUEUE}},
             },
             "targetParameters": {"kinesisStreamParameters": {"partitionKey": "$.data"}},
+        },
+    ),
+    "aws:scheduler/schedule:Schedule": (
+        _SCHEDULE,
+        {
+            **_SCHEDULE,
+            "scheduleExpression": "cron(0 3 * * ? *)",
+            "scheduleExpressionTimezone": "Europe/Berlin",
+            "state": "DISABLED",
+            "target": {
+                **_CALL,
+                "input": "{}",
+                "retryPolicy": {"maximumRetryAttempts": 3, "maximumEventAgeInSeconds": 60},
+                "deadLetterConfig": {"arn": _QUEUE},
+            },
         },
     ),
     "aws:iam/role:Role": (
@@ -156,8 +186,11 @@ def test_resources_that_hang_on_others(stack: Stack) -> None:
         ("aws:sqs/queue:Queue", {}),
         ("aws:cognito/userPool:UserPool", {}),
         ("aws:lambda/function:Function", _FUNCTION),
+        ("aws:lambda/layerVersion:LayerVersion", {"layerName": "libraries", "code": _EMPTY_ZIP}),
     ]
-    api_id, role_name, topic_arn, queue_url, pool_id, function_name = (identifier for identifier, _ in stack.up(*roots))
+    api_id, role_name, topic_arn, queue_url, pool_id, function_name, _ = (
+        identifier for identifier, _ in stack.up(*roots)
+    )
 
     def leaves(last: bool) -> list[tuple[str, dict[str, Any]]]:
         stage = (
@@ -198,6 +231,15 @@ def test_resources_that_hang_on_others(stack: Stack) -> None:
                 {"userPoolId": pool_id, "accessTokenValidity": 2 if last else 1},
             ),
             (
+                "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
+                {
+                    "functionName": function_name,
+                    "maximumRetryAttempts": 2 if last else 0,
+                    "maximumEventAgeInSeconds": 60,
+                    "destinationConfig": {"onFailure": {"destination": _QUEUE}},
+                },
+            ),
+            (
                 "aws:lambda/permission:Permission",
                 {
                     "function": function_name,
@@ -213,7 +255,35 @@ def test_resources_that_hang_on_others(stack: Stack) -> None:
     stack.up(*roots, *leaves(last=False))
     stack.up(*roots, *leaves(last=True))
     changes = stack.reconciler.changes
-    assert (changes["updated"], changes["replaced"], changes["unchanged"]) == (9, 2, len(roots))
+    assert (changes["updated"], changes["replaced"], changes["unchanged"]) == (10, 2, len(roots))
+
+
+def test_a_function_imports_from_its_layer_and_sees_the_next_version(stack: Stack) -> None:
+    def deploy(version: int, greeting: str) -> Any:
+        layer = {"layerName": "greetings", "code": _zip(**{"python/greetings/__init__.py": f"TEXT = {greeting!r}"})}
+        handler = _zip(**{"handler.py": "from greetings import TEXT\n\ndef handle(event, context):\n    return TEXT\n"})
+        layer_arn = f"arn:aws:lambda:us-east-1:{ACCOUNT_ID}:layer:greetings:{version}"
+        function = {**_FUNCTION, "handler": "handler.handle", "code": handler, "layers": [layer_arn]}
+        (layer_id, outputs), (name, _) = stack.up(
+            ("aws:lambda/layerVersion:LayerVersion", layer), ("aws:lambda/function:Function", function)
+        )
+        assert layer_id == outputs["arn"] == layer_arn == f"{outputs['layerArn']}:{outputs['version']}"
+        return name, json.loads(stack.aws.lambda_.invoke(FunctionName=name)["Payload"].read())
+
+    name, text = deploy(1, "hello")
+    assert text == "hello"
+    assert deploy(2, "goodbye") == (name, "goodbye")
+    assert len(RESOURCE_TYPES["aws:lambda/layerVersion:LayerVersion"].listing(stack.aws) or ()) == 1
+    stack.aws.logs.delete_log_group(logGroupName=f"/aws/lambda/{name}")
+
+
+def _zip(**members: str) -> Content:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    data = buffer.getvalue()
+    return Content(data, base64.b64encode(hashlib.sha256(data).digest()).decode())
 
 
 def _managed(last: bool) -> str:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local.deployer.resources import apigatewayv2, cloudwatch, cognito, dynamodb, iam, kinesis, lambda_, pipes, sns, sqs
+from local.deployer.resources import (
+    apigatewayv2,
+    cloudwatch,
+    cognito,
+    dynamodb,
+    iam,
+    kinesis,
+    lambda_,
+    pipes,
+    scheduler,
+    sns,
+    sqs,
+)
 
 if TYPE_CHECKING:
     from local.deployer.resources.protocol import ResourceType
 
-_SERVICES = (apigatewayv2, cloudwatch, cognito, dynamodb, iam, kinesis, lambda_, pipes, sns, sqs)
+_SERVICES = (apigatewayv2, cloudwatch, cognito, dynamodb, iam, kinesis, lambda_, pipes, scheduler, sns, sqs)
 
 RESOURCE_TYPES: dict[str, ResourceType] = {kind.token: kind for service in _SERVICES for kind in service.TYPES}
 """Every known resource type by its Pulumi token."""

@@ -18,6 +18,7 @@ _SEPARATE = ("ttl", "pointInTimeRecovery")
 _UPDATED_TOGETHER = frozenset(
     {"billingMode", "readCapacity", "writeCapacity", "deletionProtectionEnabled", "tableClass", "serverSideEncryption"}
 )
+_PROJECTION = ("projectionType", "nonKeyAttributes")
 _STREAM = frozenset({"streamEnabled", "streamViewType"})
 
 
@@ -179,10 +180,11 @@ def _table(inputs: Properties) -> Properties:
 
 def _index(index: Properties, table_hash_key: str | None = None) -> Properties:
     keys = {"hashKey": index.get("hashKey", table_hash_key), "rangeKey": index.get("rangeKey")}
-    projection = {key: index[key] for key in ("projectionType", "nonKeyAttributes") if key in index}
-    named = {"name", "hashKey", "rangeKey", "readCapacity", "writeCapacity", "projectionType", "nonKeyAttributes"}
+    key_schema = index.get("keySchemas") or _key_schema(keys)
+    projection = {key: index[key] for key in _PROJECTION if key in index}
+    named = {"name", "hashKey", "rangeKey", "keySchemas", "readCapacity", "writeCapacity"} | {*_PROJECTION}
     shaped = {key: value for key, value in index.items() if key not in named}
-    shaped |= {"indexName": index["name"], "keySchema": _key_schema(keys), "projection": projection}
+    shaped |= {"indexName": index["name"], "keySchema": key_schema, "projection": projection}
     if "readCapacity" in index or "writeCapacity" in index:
         shaped["provisionedThroughput"] = _throughput(index)
     return shaped
