@@ -1,0 +1,1 @@
+"""Optimistic locking on moto and on the emulator."""
