@@ -23,6 +23,8 @@ class SequencedLog:
     nobody needs a lock, a writer that was paused for an hour changes nothing, and a number is never skipped, which a
     counter kept beside the entries cannot promise.
 
+    Each number is one item here. A table that `EventLog` appends batches to takes `EventLog.append_action` instead.
+
     Parameters
     ----------
     client

@@ -1,0 +1,1 @@
+"""The guild banks' Lambda code."""

@@ -1,0 +1,1 @@
+"""The sequenced log: the contract on every store, its faults, its component and its example."""
