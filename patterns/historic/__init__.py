@@ -1,0 +1,124 @@
+"""Historic: every write to a table becomes a version that nobody changes; see README.md in this folder.
+
+A name is loaded when it is first used: a recorder starts without the questions, a reader without the recorder.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from patterns.historic.attribution import Attribution, Change, Signature, SignedAttributes
+    from patterns.historic.deleting import sign_and_delete
+    from patterns.historic.differences import Difference, diff
+    from patterns.historic.environment import HistoryEnvironment
+    from patterns.historic.errors import (
+        BeforeFirstVersionError,
+        BeforeNotReadError,
+        ConfigurationError,
+        HistoryError,
+        ImageOmittedError,
+        InvalidItemKeyError,
+        InvalidTimeError,
+        InvalidVersionError,
+        NothingToRestoreError,
+        RestoreConflictError,
+        UnknownItemError,
+        UnknownVersionError,
+        UnreadableRecordError,
+    )
+    from patterns.historic.history import ActorChange, ActorPage, History, VersionPage
+    from patterns.historic.item_key import ItemKeys
+    from patterns.historic.proof import UNKNOWN, Anchor, Finding, Proof, verify
+    from patterns.historic.recorder import BatchReport, ContentionError, Recorder
+    from patterns.historic.restoring import restore, restoring_put
+    from patterns.historic.version import Version
+
+__all__ = [
+    "UNKNOWN",
+    "ActorChange",
+    "ActorPage",
+    "Anchor",
+    "Attribution",
+    "BatchReport",
+    "BeforeFirstVersionError",
+    "BeforeNotReadError",
+    "Change",
+    "ConfigurationError",
+    "ContentionError",
+    "Difference",
+    "Finding",
+    "History",
+    "HistoryEnvironment",
+    "HistoryError",
+    "ImageOmittedError",
+    "InvalidItemKeyError",
+    "InvalidTimeError",
+    "InvalidVersionError",
+    "ItemKeys",
+    "NothingToRestoreError",
+    "Proof",
+    "Recorder",
+    "RestoreConflictError",
+    "Signature",
+    "SignedAttributes",
+    "UnknownItemError",
+    "UnknownVersionError",
+    "UnreadableRecordError",
+    "Version",
+    "VersionPage",
+    "diff",
+    "restore",
+    "restoring_put",
+    "sign_and_delete",
+    "verify",
+]
+
+_MODULE_OF = {
+    "Attribution": "attribution",
+    "Change": "attribution",
+    "Signature": "attribution",
+    "SignedAttributes": "attribution",
+    "sign_and_delete": "deleting",
+    "Difference": "differences",
+    "diff": "differences",
+    "HistoryEnvironment": "environment",
+    "BeforeFirstVersionError": "errors",
+    "BeforeNotReadError": "errors",
+    "ConfigurationError": "errors",
+    "HistoryError": "errors",
+    "ImageOmittedError": "errors",
+    "InvalidItemKeyError": "errors",
+    "InvalidTimeError": "errors",
+    "InvalidVersionError": "errors",
+    "NothingToRestoreError": "errors",
+    "RestoreConflictError": "errors",
+    "UnknownItemError": "errors",
+    "UnknownVersionError": "errors",
+    "UnreadableRecordError": "errors",
+    "ActorChange": "history",
+    "ActorPage": "history",
+    "History": "history",
+    "VersionPage": "history",
+    "ItemKeys": "item_key",
+    "UNKNOWN": "proof",
+    "Anchor": "proof",
+    "Finding": "proof",
+    "Proof": "proof",
+    "verify": "proof",
+    "BatchReport": "recorder",
+    "ContentionError": "recorder",
+    "Recorder": "recorder",
+    "restore": "restoring",
+    "restoring_put": "restoring",
+    "Version": "version",
+}
+
+
+def __getattr__(name: str) -> object:
+    try:
+        module = _MODULE_OF[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    return getattr(import_module(f"patterns.historic.{module}"), name)
