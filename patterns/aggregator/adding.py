@@ -1,0 +1,274 @@
+"""Adding records to a group: each once, and at most one of the writes finds its group complete."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+
+from patterns.aggregator.errors import (
+    ContendedGroupError,
+    DifferentRecordError,
+    InvalidRecordError,
+    RecordTooLargeError,
+)
+from patterns.aggregator.group import (
+    HEADER,
+    RECORD_PREFIX,
+    TOTAL_PREFIX,
+    GroupState,
+    NewRecord,
+    check_group_id,
+    check_record_id,
+    no_progress,
+    pending_key,
+    read_entry,
+    read_progress,
+)
+from patterns.aggregator.item_size import LARGEST_ITEM, item_size
+from patterns.aggregator.transactions import MOST_ACTIONS, MOST_BYTES, attempt, wait
+from patterns.dynamodb.items import Item, encode_item
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef, UpdateTypeDef
+
+    from patterns.aggregator.aggregator import Aggregator
+
+    _Attributes = Mapping[str, AttributeValueTypeDef]
+
+MOST_ATTEMPTS = 10
+"""Attempts in a row without progress before `ContendedGroupError`."""
+
+_NEW = "attribute_not_exists(#group)"
+_HEADER_BYTES = 8_192  # room in a transaction for the header's update
+
+
+class Added(StrEnum):
+    """What became of a record."""
+
+    ADDED = "ADDED"
+    """Stored; the group is still open."""
+    COMPLETED = "COMPLETED"
+    """Stored, and with it the group became complete: its action will be invoked once."""
+    DUPLICATE = "DUPLICATE"
+    """Stored by an earlier call; nothing was written."""
+    LATE = "LATE"
+    """The group was complete before; kept or not according to `LatePolicy`."""
+
+
+class LatePolicy(StrEnum):
+    """What happens to a record that comes when its group is complete. The action never happens again."""
+
+    DROP = "DROP"
+    """It is not stored."""
+    KEEP = "KEEP"
+    """It is stored, marked late, and not shown to the action."""
+
+
+class DuplicatePolicy(StrEnum):
+    """What happens to a second record under an id of the group. The first one always stays."""
+
+    KEEP_FIRST = "KEEP_FIRST"
+    """It is a duplicate, whatever its content."""
+    REFUSE_DIFFERENT = "REFUSE_DIFFERENT"
+    """It is a duplicate if its content is the same, else a `DifferentRecordError`."""
+
+
+def add_all(aggregator: Aggregator, group_id: str, new: Iterable[NewRecord]) -> list[Added]:
+    """Add records to a group; see `Aggregator.add_all`."""
+    check_group_id(group_id)
+    records = list(new)
+    writes = [_record_item(aggregator, group_id, record) for record in records]
+    added = [Added.DUPLICATE] * len(records)
+    first = {record.record_id: position for position, record in reversed(list(enumerate(records)))}
+    for batch in _cut(sorted(first.values()), [size for _, size in writes]):
+        pending = {position: (records[position], writes[position][0]) for position in batch}
+        _add_batch(aggregator, group_id, pending, added)
+    return added
+
+
+def _record_item(aggregator: Aggregator, group_id: str, new: NewRecord) -> tuple[_Attributes, int]:
+    check_record_id(new.record_id)
+    for name, amount in new.amounts.items():
+        if type(amount) is not int or not name:
+            raise InvalidRecordError("amount", {name: amount}, "must be an integer with a name")
+    item: Item = {
+        aggregator.hash_key: group_id,
+        aggregator.range_key: RECORD_PREFIX + new.record_id,
+        "record": new.record,
+        "added_at_ms": aggregator.clock(),
+    }
+    if new.kind is not None:
+        item["kind"] = new.kind
+    if aggregator.retention_ms is not None:
+        item["expires_at_s"] = (aggregator.clock() + aggregator.retention_ms) // 1000
+    attributes = encode_item(item)
+    size = item_size(item)
+    if size > LARGEST_ITEM:
+        raise RecordTooLargeError(new.record_id, size, LARGEST_ITEM)
+    return attributes, size
+
+
+def _put(aggregator: Aggregator, attributes: _Attributes) -> TransactWriteItemTypeDef:
+    return {
+        "Put": {
+            "TableName": aggregator.table_name,
+            "Item": attributes,
+            "ConditionExpression": _NEW,
+            "ExpressionAttributeNames": {"#group": aggregator.hash_key},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+    }
+
+
+def _add_batch(
+    aggregator: Aggregator,
+    group_id: str,
+    batch: dict[int, tuple[NewRecord, _Attributes]],
+    added: list[Added],
+) -> None:
+    progress = aggregator.progress(group_id) if aggregator.completion.reads_first else None
+    progress = progress or no_progress(group_id, aggregator.clock())
+    attempts = 0
+    while batch:
+        if progress.state is not GroupState.OPEN:
+            _add_late(aggregator, group_id, batch, added)
+            return
+        new = [record for record, _ in batch.values()]
+        guess = aggregator.completion.guess(progress, new)
+        update = _header_update(aggregator, group_id, new, guess.completes)
+        _add_condition(update, guess.condition, guess.values)
+        refusal = attempt(
+            aggregator.client, [*(_put(aggregator, attributes) for _, attributes in batch.values()), {"Update": update}]
+        )
+        if refusal is None:
+            outcomes = [Added.ADDED] * (len(batch) - 1) + [Added.COMPLETED if guess.completes else Added.ADDED]
+            for position, outcome in zip(batch, outcomes, strict=True):
+                added[position] = outcome
+            return
+        positions = list(batch)
+        for action, item in refusal.failed.items():
+            if action == len(positions):
+                progress = read_progress(group_id, item) if item else no_progress(group_id, aggregator.clock())
+            else:
+                _check_duplicate(aggregator, group_id, batch.pop(positions[action])[0], item)
+        attempts = 0 if len(batch) < len(positions) else attempts + 1
+        if attempts == MOST_ATTEMPTS:
+            raise ContendedGroupError(group_id, attempts)
+        if not refusal.failed:
+            wait(attempts, aggregator.sleep, aggregator.random)
+
+
+def _header_update(aggregator: Aggregator, group_id: str, new: Sequence[NewRecord], completes: bool) -> UpdateTypeDef:
+    now = aggregator.clock()
+    state = GroupState.COMPLETE if completes else GroupState.OPEN
+    names = {
+        name: name[1:] for name in ("#state", "#records", "#kinds", "#opened_at_ms", "#pending", "#pending_since_ms")
+    }
+    values: dict[str, Any] = {
+        ":state": {"S": state},
+        ":open": {"S": GroupState.OPEN},
+        ":added": {"N": str(len(new))},
+        ":pending": pending_key(state, group_id),
+        ":now": {"N": str(now)},
+    }
+    since = ":now" if completes else "if_not_exists(#pending_since_ms, :now)"
+    sets = [
+        "#state = :state",
+        "#opened_at_ms = if_not_exists(#opened_at_ms, :now)",
+        "#pending = :pending",
+        f"#pending_since_ms = {since}",
+    ]
+    adds = ["#records :added"]
+    if completes:
+        names |= {"#completed_at_ms": "completed_at_ms", "#completed_by": "completed_by"}
+        values[":records"] = {"S": "records"}
+        sets += ["#completed_at_ms = :now", "#completed_by = :records"]
+    if aggregator.retention_ms is not None:
+        names["#expires_at_s"] = "expires_at_s"
+        values[":expires"] = {"N": str((now + aggregator.retention_ms) // 1000)}
+        sets.append("#expires_at_s = :expires")
+    kinds = sorted({record.kind for record in new if record.kind})
+    if kinds:
+        values[":kinds"] = {"SS": kinds}
+        adds.append("#kinds :kinds")
+    else:
+        del names["#kinds"]
+    totals: dict[str, int] = {}
+    for record in new:
+        for name, amount in record.amounts.items():
+            totals[name] = totals.get(name, 0) + amount
+    for number, (name, amount) in enumerate(totals.items()):
+        names[f"#total{number}"] = TOTAL_PREFIX + name
+        values[f":total{number}"] = {"N": str(amount)}
+        adds.append(f"#total{number} :total{number}")
+    return {
+        "TableName": aggregator.table_name,
+        "Key": _key(aggregator, group_id, HEADER),
+        "UpdateExpression": f"SET {', '.join(sets)} ADD {', '.join(adds)}",
+        "ConditionExpression": "(attribute_not_exists(#state) OR #state = :open)",
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def _check_duplicate(aggregator: Aggregator, group_id: str, new: NewRecord, stored: Mapping[str, Any]) -> None:
+    if aggregator.duplicates is DuplicatePolicy.KEEP_FIRST:
+        return
+    entry = read_entry(RECORD_PREFIX + new.record_id, stored)
+    if (entry.record, entry.kind) != (new.record, new.kind):
+        raise DifferentRecordError(group_id, new.record_id, entry.record)
+
+
+def _add_late(
+    aggregator: Aggregator, group_id: str, batch: Mapping[int, tuple[NewRecord, _Attributes]], added: list[Added]
+) -> None:
+    for position, (new, attributes) in batch.items():
+        added[position] = Added.LATE
+        if aggregator.late is LatePolicy.DROP:
+            continue
+        try:
+            aggregator.client.put_item(
+                TableName=aggregator.table_name,
+                Item={**attributes, "late": {"BOOL": True}},
+                ConditionExpression=_NEW,
+                ExpressionAttributeNames={"#group": aggregator.hash_key},
+            )
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+                raise
+            added[position] = Added.DUPLICATE
+            key = _key(aggregator, group_id, RECORD_PREFIX + new.record_id)
+            stored = aggregator.client.get_item(TableName=aggregator.table_name, Key=key, ConsistentRead=True)
+            _check_duplicate(aggregator, group_id, new, stored.get("Item", attributes))
+
+
+def _key(aggregator: Aggregator, group_id: str, entry: str) -> dict[str, AttributeValueTypeDef]:
+    return {aggregator.hash_key: {"S": group_id}, aggregator.range_key: {"S": entry}}
+
+
+def _cut(positions: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
+    batch: list[int] = []
+    room = MOST_BYTES - _HEADER_BYTES
+    for position in positions:
+        if len(batch) == MOST_ACTIONS - 1 or sizes[position] > room:
+            yield batch
+            batch, room = [], MOST_BYTES - _HEADER_BYTES
+        batch.append(position)
+        room -= sizes[position]
+    if batch:
+        yield batch
+
+
+def _add_condition(update: UpdateTypeDef, condition: str, values: Mapping[str, AttributeValueTypeDef]) -> None:
+    if not condition:
+        return
+    update["ConditionExpression"] = f"{update.get('ConditionExpression')} AND {condition}"
+    merged = cast("Any", update)
+    merged["ExpressionAttributeValues"].update(values)
+    if "#kinds" in condition:
+        merged["ExpressionAttributeNames"]["#kinds"] = "kinds"

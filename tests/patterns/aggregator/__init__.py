@@ -1,0 +1,1 @@
+"""Aggregator: the contract on both stores, its faults, its component and its example."""
