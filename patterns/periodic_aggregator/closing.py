@@ -1,0 +1,287 @@
+"""Closing a bucket: claim it, close its shards, process its records, write the outcome under the claim."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+from botocore.exceptions import ClientError
+
+from patterns.aggregator.transactions import attempt, wait
+from patterns.dynamodb.items import Item, decode_item, encode_value
+from patterns.periodic_aggregator.bucket import (
+    HASH_KEY,
+    HEADER,
+    INDEX_HASH_KEY,
+    INDEX_RANGE_KEY,
+    RANGE_KEY,
+    Bucket,
+    BucketState,
+    Stored,
+    read_stored,
+)
+from patterns.periodic_aggregator.errors import (
+    BucketsFailedError,
+    ClaimLostError,
+    ContendedBucketError,
+    OutcomeRefusedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from types_boto3_dynamodb.type_defs import QueryInputTypeDef, TransactWriteItemTypeDef
+
+    from patterns.periodic_aggregator.periodic import PeriodicAggregator
+
+_MOST_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What processing a bucket leaves behind.
+
+    Parameters
+    ----------
+    result
+        Kept in the bucket's header.
+    writes
+        Actions of a TransactWriteItems call, at most 99, none on the bucket's items. They are written in one
+        transaction with the bucket's DONE: an effect given here happens exactly once per revision, whatever crashes.
+    """
+
+    result: Item = field(default_factory=dict[str, Any])
+    writes: Sequence[TransactWriteItemTypeDef] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedBucket:
+    """What the processing gets to see.
+
+    Attributes
+    ----------
+    key, start_ms, end_ms
+        Records of this key with ``start_ms <= at_ms < end_ms``, and late ones.
+    revision
+        1 when the bucket is processed first, 1 more after each time it was re-opened. A result of a higher revision
+        replaces the earlier one.
+    records
+        Reads the records, shard by shard, as they are consumed: not in the order of time.
+    """
+
+    key: str
+    start_ms: int
+    end_ms: int
+    revision: int
+    records: Callable[[], Iterator[Stored]]
+
+
+Process: TypeAlias = "Callable[[ClosedBucket], Outcome | None]"
+"""Processes a closed bucket. An exception leaves it claimed, for the next run after the lease."""
+
+
+_Closed: TypeAlias = Literal["processed", "done_before", "busy"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingReport:
+    """What a run did: buckets processed; processed before, by others; held by others; left for lack of time."""
+
+    processed: int
+    done_before: int
+    busy: int
+    left: int
+
+
+def close_due(
+    buckets: PeriodicAggregator,
+    process: Process,
+    *,
+    owner: str,
+    remaining_ms: Callable[[], int] | None,
+    reserve_ms: int,
+) -> ClosingReport:
+    """Process all buckets whose time has come; see `PeriodicAggregator.close_due`."""
+    due: dict[Bucket, set[int]] = {}
+    for found in buckets.open_buckets(buckets.clock()):
+        due.setdefault(Bucket(found.key, found.start_ms), set()).add(found.shard)
+    outcomes, errors, left = Counter[_Closed](), dict[tuple[str, int], Exception](), 0
+    for number, (bucket, shards) in enumerate(sorted(due.items(), key=lambda item: item[0].start_ms)):
+        if remaining_ms is not None and remaining_ms() < reserve_ms:
+            left = len(due) - number
+            break
+        try:
+            others = sorted((shards | set(range(buckets.shards))) - {0})
+            outcomes[_close(buckets, bucket, others, process, owner)] += 1
+        except Exception as error:  # whatever it is, it is this bucket's alone
+            errors[bucket] = error
+    if errors:
+        raise BucketsFailedError(errors)
+    return ClosingReport(outcomes["processed"], outcomes["done_before"], outcomes["busy"], left)
+
+
+def read_records(buckets: PeriodicAggregator, bucket: Bucket, shards: Sequence[int]) -> Iterator[Stored]:
+    """Yield a bucket's records, strongly consistent, a page at a time."""
+    for shard in shards:
+        query: QueryInputTypeDef = {
+            "TableName": buckets.table_name,
+            "KeyConditionExpression": "#bucket = :bucket AND #entry > :header",
+            "ExpressionAttributeNames": {"#bucket": HASH_KEY, "#entry": RANGE_KEY},
+            "ExpressionAttributeValues": {":bucket": {"S": bucket.partition(shard)}, ":header": {"S": HEADER}},
+            "ConsistentRead": True,
+        }
+        while True:
+            answer = buckets.client.query(**query)
+            yield from filter(None, map(read_stored, answer["Items"]))
+            if "LastEvaluatedKey" not in answer:
+                break
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def _close(buckets: PeriodicAggregator, bucket: Bucket, others: Sequence[int], process: Process, owner: str) -> _Closed:
+    header = _claim(buckets, bucket, owner)
+    if header is None:
+        if buckets.state(*bucket) is not BucketState.DONE:
+            return "busy"
+        _take_off_the_index(buckets, bucket, others)
+        return "done_before"
+    # From here on no writer gets a record into any shard: each write asks its shard's header.
+    for shard in others:
+        _close_shard(buckets, bucket, shard)
+    closed = ClosedBucket(
+        key=bucket.key,
+        start_ms=bucket.start_ms,
+        end_ms=bucket.start_ms + buckets.width_ms,
+        revision=cast("int", header.get("revision", 0)) + 1,
+        records=lambda: read_records(buckets, bucket, [0, *others]),
+    )
+    outcome = process(closed) or Outcome()
+    _settle(buckets, bucket, cast("int", header["claims"]), outcome)
+    _take_off_the_index(buckets, bucket, others)
+    return "processed"
+
+
+def _claim(buckets: PeriodicAggregator, bucket: Bucket, owner: str) -> Item | None:
+    now = buckets.clock()
+    sets = [
+        "#state = :closed",
+        "#owner = :owner",
+        "#lease = :lease",
+        "#pending = :pending",
+        "#closes = if_not_exists(#closes, :now)",
+    ]
+    values: dict[str, Any] = {}
+    if buckets.retention_ms is not None:
+        sets.append("expires_at_s = :expires")
+        values[":expires"] = {"N": str(buckets.expires_at_s(bucket))}
+    try:
+        answer = buckets.client.update_item(
+            TableName=buckets.table_name,
+            Key=bucket.header(0),
+            UpdateExpression=f"SET {', '.join(sets)} ADD #claims :one",
+            ConditionExpression=(
+                "attribute_not_exists(#state) OR #state = :open "
+                "OR (#state = :closed AND (#owner = :owner OR #lease <= :now))"
+            ),
+            ExpressionAttributeNames={
+                "#state": "state",
+                "#owner": "claimed_by",
+                "#lease": "lease_until_ms",
+                "#claims": "claims",
+                "#pending": INDEX_HASH_KEY,
+                "#closes": INDEX_RANGE_KEY,
+            },
+            ExpressionAttributeValues={
+                ":open": {"S": BucketState.OPEN},
+                ":closed": {"S": BucketState.CLOSED},
+                ":owner": {"S": owner},
+                ":lease": {"N": str(now + buckets.lease_ms)},
+                ":pending": {"S": bucket.pending(0)},
+                ":now": {"N": str(now)},
+                ":one": {"N": "1"},
+                **values,
+            },
+            ReturnValues="ALL_NEW",
+        )
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+            raise
+        return None
+    return decode_item(answer["Attributes"])
+
+
+def _close_shard(buckets: PeriodicAggregator, bucket: Bucket, shard: int) -> None:
+    sets, values = ["#state = :closed"], dict[str, Any]()
+    if buckets.retention_ms is not None:
+        sets.append("expires_at_s = :expires")
+        values[":expires"] = {"N": str(buckets.expires_at_s(bucket))}
+    buckets.client.update_item(
+        TableName=buckets.table_name,
+        Key=bucket.header(shard),
+        UpdateExpression=f"SET {', '.join(sets)}",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues={":closed": {"S": BucketState.CLOSED}, **values},
+    )
+
+
+def _settle(buckets: PeriodicAggregator, bucket: Bucket, token: int, outcome: Outcome) -> None:
+    done: TransactWriteItemTypeDef = {
+        "Update": {
+            "TableName": buckets.table_name,
+            "Key": bucket.header(0),
+            "UpdateExpression": (
+                "SET #state = :done, #outcome = :outcome, #done_at_ms = :now "
+                "ADD #revision :one REMOVE #pending, #closes"
+            ),
+            "ConditionExpression": "#state = :closed AND #claims = :token",
+            "ExpressionAttributeNames": {
+                "#state": "state",
+                "#outcome": "outcome",
+                "#done_at_ms": "done_at_ms",
+                "#claims": "claims",
+                "#revision": "revision",
+                "#pending": INDEX_HASH_KEY,
+                "#closes": INDEX_RANGE_KEY,
+            },
+            "ExpressionAttributeValues": {
+                ":closed": {"S": BucketState.CLOSED},
+                ":done": {"S": BucketState.DONE},
+                ":token": {"N": str(token)},
+                ":outcome": encode_value(outcome.result),
+                ":now": {"N": str(buckets.clock())},
+                ":one": {"N": "1"},
+            },
+        }
+    }
+    for attempts in range(_MOST_ATTEMPTS):
+        refusal = attempt(buckets.client, [done, *outcome.writes])
+        if refusal is None:
+            return
+        if 0 in refusal.failed:
+            # A lost answer: the outcome was written by an attempt that seemed to fail.
+            header = buckets.header(*bucket)
+            if header and (header["state"], header["claims"]) == (BucketState.DONE, token):
+                return
+            raise ClaimLostError(*bucket, token)
+        if refusal.failed:
+            raise OutcomeRefusedError(*bucket, [position - 1 for position in refusal.failed])
+        wait(attempts, buckets.sleep, buckets.random)
+    raise ContendedBucketError(bucket.partition(0), _MOST_ATTEMPTS)
+
+
+def _take_off_the_index(buckets: PeriodicAggregator, bucket: Bucket, shards: Sequence[int]) -> None:
+    for shard in shards:
+        try:
+            buckets.client.update_item(
+                TableName=buckets.table_name,
+                Key=bucket.header(shard),
+                UpdateExpression="REMOVE #pending, #closes",
+                # A late record may have opened the shard again.
+                ConditionExpression="#state = :closed AND attribute_exists(#pending)",
+                ExpressionAttributeNames={"#state": "state", "#pending": INDEX_HASH_KEY, "#closes": INDEX_RANGE_KEY},
+                ExpressionAttributeValues={":closed": {"S": BucketState.CLOSED}},
+            )
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+                raise

@@ -1,0 +1,1 @@
+"""Periodic aggregator: the contract on both stores, its faults, its component and its example."""
