@@ -24,6 +24,8 @@ for key, table in {
 }.items():
     pulumi.export(f"{key}_table_name", table.table_name)
     pulumi.export(f"{key}_table_arn", table.arn)
+pulumi.export("history_table_name", market.history.history_table_name)
+pulumi.export("history_table_arn", market.history.history_table_arn)
 pulumi.export("orders_stream_name", market.orders.stream_name)
 pulumi.export("orders_stream_arn", market.orders.arn)
 pulumi.export("player_pool_id", market.players.pool_id)

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from cli import lifecycle, trading, trading_day_commands
 from cli.environments import LOCAL
 from cli.failures import CommandFailedError, UnusableCommandError
+from cli.history import history
 from cli.screen import screen
 from local.environment import DeployFailed, EnvironmentBusy, EnvironmentNotRunning, PortTaken
 from market.tables import UnreadableItemError
@@ -81,3 +82,4 @@ for command in (trading.orders, trading.book, trading.trades):
     app.command(rich_help_panel="Trading")(command)
 for command in (trading_day_commands.simulate, trading_day_commands.run):
     app.command(rich_help_panel="Trading day")(command)
+app.add_typer(history, name="history", rich_help_panel="Trading")

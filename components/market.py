@@ -10,6 +10,7 @@ from components.http_api import HttpApi
 from components.inputs import check_inputs
 from components.kinesis_stream import KinesisStream
 from components.matching import Matching
+from components.order_history import OrderHistory
 from components.player_pool import PlayerPool
 from components.quotes import Quotes
 from components.sell_pipeline import SellPipeline
@@ -24,7 +25,7 @@ class MarketArgs(TypedDict):
 
 
 class Market(pulumi.ComponentResource):
-    """Players, API, both pipelines, matching and quotes, wired together."""
+    """Players, API, both pipelines, matching, quotes and history, wired together."""
 
     players: PlayerPool
     """Issuer of player tokens."""
@@ -38,6 +39,8 @@ class Market(pulumi.ComponentResource):
     """The buyer's way."""
     matching: Matching
     """Where asks meet bids."""
+    history: OrderHistory
+    """Every version of every order."""
 
     def __init__(self, name: str, args: MarketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("commodities-market:index:Market", name, {}, opts)
@@ -108,10 +111,24 @@ class Market(pulumi.ComponentResource):
             child,
         )
 
+        history = OrderHistory(
+            f"{name}-history",
+            {
+                "settings": settings,
+                "api": api,
+                "asks": selling.asks,
+                "sell_orders": selling.sell_orders,
+                "bids": buying.bids,
+                "alarm_topic_arn": alarms.arn,
+            },
+            child,
+        )
+
         self.players = players
         self.api = api
         self.orders = orders
         self.selling = selling
         self.buying = buying
         self.matching = matching
+        self.history = history
         self.register_outputs({})

@@ -103,6 +103,26 @@ class MatcherEnvironment(FunctionEnvironment):
     parked_records_queue_url: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRecorderEnvironment(FunctionEnvironment):
+    """Variables of `functions.history_recorder`."""
+
+    history_table: str
+    history_source: str
+    history_hash_key: str
+    history_range_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryApiEnvironment(FunctionEnvironment):
+    """Variables of `functions.history_api`."""
+
+    bids_table: str
+    sell_orders_table: str
+    history_table: str
+    currency_digits: int
+
+
 def _text(_name: str, text: str) -> str:
     return text
 

@@ -14,6 +14,7 @@ VARIABLES = {
     "BIDS_TABLE": "bids",
     "STANDING_BIDS_TABLE": "standing-bids",
     "TAPE_TABLE": "tape",
+    "HISTORY_TABLE": "history",
     "MATERIALS": "copper,wheat",
     "TICK_MINOR": "5",
     "CURRENCY_DIGITS": "2",

@@ -8,6 +8,8 @@ from functions.environment import (
     AsksEnvironment,
     BidsEnvironment,
     FunctionEnvironment,
+    HistoryApiEnvironment,
+    HistoryRecorderEnvironment,
     MatcherEnvironment,
     QuotesEnvironment,
 )
@@ -18,6 +20,8 @@ MODELS: dict[str, type[FunctionEnvironment]] = {
     "functions.bids_api.handler": BidsEnvironment,
     "functions.quotes_api.handler": QuotesEnvironment,
     "functions.matcher.handler": MatcherEnvironment,
+    "functions.history_api.handler": HistoryApiEnvironment,
+    "functions.history_recorder.handler": HistoryRecorderEnvironment,
 }
 
 
