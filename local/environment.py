@@ -24,7 +24,7 @@ from local.delivery.stats import MappingStats
 from local.emulator import PortTaken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Generator, Sequence
     from typing import IO
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "RunningEnvironment",
     "down",
     "find",
-    "serve",
     "up",
 ]
 
@@ -323,34 +322,6 @@ def down(stack: str, *, root: Path = PROJECT_ROOT, folder: Path | None = None) -
 def find(stack: str, *, root: Path = PROJECT_ROOT, folder: Path | None = None) -> RunningEnvironment | None:
     """The running environment of a stack, or None."""
     return LocalEnvironment(stack, root, folder).find()
-
-
-def serve(
-    stack: str,
-    *,
-    port: int | None = None,
-    keep_state: bool = False,
-    on_ready: Callable[[RunningEnvironment], None] | None = None,
-    root: Path = PROJECT_ROOT,
-    folder: Path | None = None,
-) -> None:
-    """Run an environment in this process until Ctrl-C or SIGTERM. Must be called on the main thread.
-
-    Parameters
-    ----------
-    stack, port, keep_state, root, folder
-        As for `up`.
-    on_ready
-        Called once, when the environment is ready.
-
-    Raises
-    ------
-    PortTaken, EnvironmentBusy, DeployFailed
-        As for `up` and `down`.
-    """
-    from local.supervisor import Supervisor  # noqa: PLC0415 - the event delivery is loaded only by the process that runs it
-
-    Supervisor(LocalEnvironment(stack, root, folder), port=port, keep_state=keep_state).run(on_ready)
 
 
 def _redeploy(environment: LocalEnvironment, port: int | None, *, keep_state: bool) -> RunningEnvironment:

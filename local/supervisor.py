@@ -33,7 +33,7 @@ from local.emulator import ACCOUNT_ID, Emulator, EmulatorFailed, PortTaken, chec
 from local.environment import PROJECT_ROOT, DeployFailed, EnvironmentBusy, LocalEnvironment, RunningEnvironment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from local.delivery.ports import CheckpointStore
     from local.delivery.stats import MappingStats
@@ -72,7 +72,7 @@ class Supervisor:
         self._deployments = 0
         self._started_at_ms = 0
 
-    def run(self, on_ready: Callable[[RunningEnvironment], None] | None = None) -> None:
+    def run(self) -> None:
         """Start everything, watch over it until a signal asks for the end, and stop everything.
 
         This process is given to the environment: AWS settings and proxies of its own are taken away.
@@ -85,12 +85,12 @@ class Supervisor:
         isolate(os.environ)
         with self._environment.hold(), self._signals():
             try:
-                self._run(on_ready)
+                self._run()
             finally:
                 self._environment.description.unlink(missing_ok=True)
                 self._environment.delivery.unlink(missing_ok=True)
 
-    def _run(self, on_ready: Callable[[RunningEnvironment], None] | None) -> None:
+    def _run(self) -> None:
         try:
             region = load_project(self._environment.root, self._environment.stack).region
         except DeployError as error:
@@ -115,10 +115,8 @@ class Supervisor:
                 return
             self._deliver(ports, checkpoints)
             self._started_at_ms = time.time_ns() // 1_000_000
-            running = self._publish(emulator, region, outputs)
+            self._publish(emulator, region, outputs)
             _log.info("ready at %s", emulator.endpoint_url)
-            if on_ready is not None:
-                on_ready(running)
             self._watch(emulator, region, ports, checkpoints, outputs)
         finally:
             try:
@@ -227,7 +225,7 @@ class Supervisor:
             self._engine.stop(_STOP_DELIVERY_S)
             self._engine = None
 
-    def _publish(self, emulator: Emulator, region: str, outputs: dict[str, Any]) -> RunningEnvironment:
+    def _publish(self, emulator: Emulator, region: str, outputs: dict[str, Any]) -> None:
         running = RunningEnvironment(
             stack=self._environment.stack,
             pid=os.getpid(),
@@ -242,7 +240,6 @@ class Supervisor:
             keep_state=self._keep_state,
         )
         self._environment.describe(running)
-        return running
 
     def _prepare_data(self) -> None:
         """Without kept state, what a killed run may have left behind describes an emulator that is gone."""

@@ -98,17 +98,15 @@ def test_failures_of_the_start_are_typed_and_leave_no_process(sample_project: Pa
 
 
 def test_in_the_foreground_ctrl_c_ends_it(sample_project: Path) -> None:
-    program = (
-        "import sys\nfrom pathlib import Path\nfrom local.environment import serve\n"
-        "serve('test', root=Path(sys.argv[1]), on_ready=lambda running: print(running.emulator_pid, flush=True))\n"
-    )
-    process = subprocess.Popen([sys.executable, "-c", program, str(sample_project)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    with process.stdout:
-        emulator_pid = int(process.stdout.readline())
+    command = [sys.executable, "-m", "local.supervisor", "--stack", "test", "--root", str(sample_project)]
+    with subprocess.Popen(command) as process:
+        deadline = time.monotonic() + _PATIENCE_S
+        while (running := environment.find("test", root=sample_project)) is None:
+            assert time.monotonic() < deadline, "the environment was not ready"
+            time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         assert process.wait(_PATIENCE_S) == 0
-    assert _members_of_group(emulator_pid) == []
+    assert _members_of_group(running.emulator_pid) == []
     assert not (sample_project / ".local" / "test" / "state.json").exists(), "every resource has been deleted"
 
 
