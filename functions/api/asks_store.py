@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
-from functions.api.client_order_ids import POINTER_PREFIX, order_already_placed, pointer_put
+from functions.api.client_order_ids import order_already_placed, pointer_put
 from functions.api.contention import UnfinishedError, condition_failed, with_retries
 from functions.api.orders import Order, OrderPage
+from functions.api.own_records import newest_records
 from market.keys import ask_price_key
 from patterns.dynamodb.items import decode_item, encode_item, read_int, read_str
 
@@ -134,21 +135,12 @@ class AsksStore:
         limit
             Most asks to return, 1..100.
         """
-        answer = with_retries(
-            lambda: self._client.query(
-                TableName=self._sell_orders_table,
-                KeyConditionExpression="seller = :seller AND order_key < :bound",
-                ExpressionAttributeValues=encode_item({":seller": seller, ":bound": before or POINTER_PREFIX}),
-                ScanIndexForward=False,
-                Limit=limit + 1,  # one more tells whether there is a next page
-                ConsistentRead=True,
-            )
+        page = newest_records(
+            self._client, table=self._sell_orders_table, owner="seller", player=seller, before=before, limit=limit
         )
-        records = [decode_item(item) for item in answer["Items"]]
-        page = records[:limit]
-        open_asks = self._open_asks(page)
-        orders = tuple(_order(record, open_asks.get(read_str(record, "ask_id"))) for record in page)
-        return OrderPage(orders, orders[-1].order_id if len(records) > limit else None)
+        open_asks = self._open_asks(page.records)
+        orders = tuple(_order(record, open_asks.get(read_str(record, "ask_id"))) for record in page.records)
+        return OrderPage(orders, orders[-1].order_id if page.more else None)
 
     def _get(self, table: str, key: Mapping[str, str]) -> Item | None:
         answer = with_retries(lambda: self._client.get_item(TableName=table, Key=encode_item(key), ConsistentRead=True))

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from functions.api.client_order_ids import POINTER_PREFIX, order_already_placed, pointer_put
+from functions.api.client_order_ids import order_already_placed, pointer_put
 from functions.api.contention import condition_failed, with_retries
 from functions.api.orders import Order, OrderPage
+from functions.api.own_records import newest_records
 from patterns.dynamodb.items import decode_item, encode_item, read_int, read_str
 
 if TYPE_CHECKING:
@@ -112,19 +113,11 @@ class BidsStore:
         limit
             Most bids to return, 1..100.
         """
-        answer = with_retries(
-            lambda: self._client.query(
-                TableName=self._bids_table,
-                KeyConditionExpression="buyer = :buyer AND order_key < :bound",
-                ExpressionAttributeValues=encode_item({":buyer": buyer, ":bound": before or POINTER_PREFIX}),
-                ScanIndexForward=False,
-                Limit=limit + 1,  # one more tells whether there is a next page
-                ConsistentRead=True,
-            )
+        page = newest_records(
+            self._client, table=self._bids_table, owner="buyer", player=buyer, before=before, limit=limit
         )
-        orders = tuple(_order(decode_item(item)) for item in answer["Items"])
-        page = orders[:limit]
-        return OrderPage(page, page[-1].order_id if len(orders) > limit else None)
+        orders = tuple(map(_order, page.records))
+        return OrderPage(orders, orders[-1].order_id if page.more else None)
 
     def _put(self, bid: Item) -> None:
         try:
