@@ -2,9 +2,10 @@
 
 import importlib
 import inspect
+import json
 import pkgutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 from pulumi.provider.experimental.analyzer import PropertyDefinition, PropertyType
@@ -22,6 +23,8 @@ class PackageProvider(ComponentProvider):
 
     def __init__(self) -> None:
         super().__init__(offered_components(), PACKAGE_NAME, version=PACKAGE_VERSION)
+        # Python 3.13 takes the indentation out of docstrings, older ones leave it: one schema for all.
+        self.schema = json.dumps(_without_indentation(json.loads(self.schema or "{}")))
 
     def map_input_properties(
         self,
@@ -40,6 +43,18 @@ class PackageProvider(ComponentProvider):
             if definition.type is PropertyType.INTEGER and isinstance(value, float) and value.is_integer():
                 mapped[mapping[name]] = int(value)
         return mapped
+
+
+def _without_indentation(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        members = cast("dict[str, Any]", schema)
+        return {
+            name: inspect.cleandoc(value)
+            if name == "description" and isinstance(value, str)
+            else _without_indentation(value)
+            for name, value in members.items()
+        }
+    return [_without_indentation(item) for item in cast("list[Any]", schema)] if isinstance(schema, list) else schema
 
 
 def offered_components() -> list[type[pulumi.ComponentResource]]:

@@ -7,6 +7,7 @@ whoever checks an order and whoever logs it could see two orders. Here each has 
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode
 from json import JSONDecodeError, JSONDecoder
 from typing import TYPE_CHECKING, NoReturn, TypeGuard
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 8192
 """Largest body, in bytes as sent."""
 
+MAX_DEPTH = 16
+"""Deepest nesting that is parsed at all; a valid body has a depth of 1."""
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
 _ONE_DOCUMENT = "one JSON document in UTF-8, without a byte order mark"
 
 
@@ -46,12 +52,12 @@ def read_json_object(request: Request) -> dict[str, object]:
         413, more than `MAX_BODY_BYTES`.
     """
     text = _body_text(request)
+    if _is_deep(text):
+        _refuse(Rule.JSON_OBJECT, "a flat JSON object")
     try:
         root: object = _DECODER.decode(text)
     except JSONDecodeError as error:
         _refuse(Rule.JSON, f"{_ONE_DOCUMENT}: {error.msg} at character {error.pos}")
-    except RecursionError:
-        _refuse(Rule.JSON_OBJECT, "a flat JSON object")
     if not _is_object(root):
         _refuse(Rule.JSON_OBJECT, "a JSON object")
     return root
@@ -72,6 +78,16 @@ def _body_text(request: Request) -> str:
         return raw.decode()
     except (UnicodeError, binascii.Error):
         _refuse(Rule.JSON, _ONE_DOCUMENT)
+
+
+def _is_deep(text: str) -> bool:
+    """Tell before parsing, so that it does not depend on how deep this interpreter can recurse."""
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def _too_large() -> Exception:
