@@ -33,7 +33,6 @@ ARCHIVE_BUDGET_BYTES = 100 * 1000
 AT_REST_BUDGET_MB = 700
 
 _BURST_CLIENTS = 8
-_PROCESSES_AT_REST = 2 + 4  # supervisor and emulator, one warm worker for each function
 _REST_LIMIT_S = 120
 
 _BASELINE = "import boto3; boto3.client('dynamodb')"
@@ -42,6 +41,8 @@ _HANDLERS = {
     "functions.bids_api": environment.BidsEnvironment,
     "functions.quotes_api": environment.QuotesEnvironment,
     "functions.matcher": environment.MatcherEnvironment,
+    "functions.history_api": environment.HistoryApiEnvironment,
+    "functions.history_recorder": environment.HistoryRecorderEnvironment,
 }
 
 
@@ -84,10 +85,12 @@ def memory_mb() -> tuple[float, float]:
         try:
             _send_burst(Environment("local", running.outputs, running.client))
             after_burst_mb = _tree_mb(running.pid)
+            # Supervisor and emulator, and the one warm worker that each function keeps.
+            at_rest = 2 + len(running.client("lambda").list_functions()["Functions"])
             deadline = time.monotonic() + _REST_LIMIT_S
-            while len(_process_tree(running.pid)) > _PROCESSES_AT_REST:
+            while len(_process_tree(running.pid)) > at_rest:
                 if time.monotonic() > deadline:
-                    raise RuntimeError(f"no rest within {_REST_LIMIT_S} s: more than {_PROCESSES_AT_REST} processes")
+                    raise RuntimeError(f"no rest within {_REST_LIMIT_S} s: more than {at_rest} processes")
                 time.sleep(1)
             return after_burst_mb, _tree_mb(running.pid)
         finally:
@@ -100,7 +103,9 @@ def _send_burst(environment: Environment) -> None:
 
     def send(number: int) -> None:
         with MarketApi(environment.api_url) as api:
-            api.post(("/asks", "/bids")[number % 2], token, order).accepted()
+            side = ("asks", "bids")[number % 2]
+            order_id = api.post(f"/{side}", token, order).accepted()["id"]
+            api.get(path_of(side, order_id, "history"), token)  # may not be recorded yet
             api.get(path_of("materials", environment.materials[0], "book"), token).accepted()
 
     with ThreadPoolExecutor(_BURST_CLIENTS) as clients:
