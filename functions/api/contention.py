@@ -18,6 +18,7 @@ from botocore.exceptions import (
 )
 
 from functions.api.problems import unavailable
+from patterns.dynamodb.transient import TRANSIENT_ERRORS, TRANSIENT_REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,19 +30,8 @@ ATTEMPTS = 5
 
 _FIRST_WAIT_S = 0.025
 _COLLIDED = frozenset({"TransactionConflictException"})
-# Reasons for which a transaction was cancelled that have nothing to do with what it asked for.
-_COLLIDED_REASONS = frozenset({"ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict"})
 # What is left when botocore has used up its own retries.
-_OVERLOADED = frozenset(
-    {
-        "InternalServerError",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ServiceUnavailable",
-        "ThrottlingException",
-        "TransactionInProgressException",
-    }
-)
+_OVERLOADED = TRANSIENT_ERRORS - _COLLIDED
 
 
 class UnfinishedError(Exception):
@@ -106,7 +96,7 @@ def _has_collided(error: ClientError) -> bool:
         return code in _COLLIDED
     reasons = _reasons(error)
     # A failed condition decides the transaction, whatever else happened to its other items.
-    return bool(reasons) and reasons <= _COLLIDED_REASONS
+    return bool(reasons) and reasons <= TRANSIENT_REASONS
 
 
 def _reasons(error: ClientError) -> set[str]:

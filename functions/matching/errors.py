@@ -12,6 +12,7 @@ from botocore.exceptions import (
 )
 
 from functions.matching.tables import UnprocessedKeysError
+from patterns.dynamodb.transient import TRANSIENT_ERRORS
 
 if TYPE_CHECKING:
     from functions.matching.tables import StoredItem
@@ -76,21 +77,8 @@ def cancellation(error: ClientError, commit: Commit) -> Exception:
     return DisputedBidsError(disputed) if disputed else StaleBookError(str(error))
 
 
-_TRANSIENT_CODES = frozenset(
-    {
-        "InternalServerError",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ServiceUnavailable",
-        "ThrottlingException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    }
-)
-
-
 def is_transient(error: Exception) -> bool:
     """Whether the same work may succeed a moment later. A lost answer counts: matching again finds out what it was."""
     if isinstance(error, ClientError):
-        return error.response.get("Error", {}).get("Code") in _TRANSIENT_CODES
+        return error.response.get("Error", {}).get("Code") in TRANSIENT_ERRORS
     return isinstance(error, (StaleBookError, UnprocessedKeysError, HTTPClientError, ConnectionError))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError, HTTPClientError
 
+from patterns.dynamodb.transient import TRANSIENT_ERRORS, TRANSIENT_REASONS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -19,18 +21,6 @@ MOST_BYTES = 4_000_000
 
 _FIRST_WAIT_S = 0.02
 _LONGEST_WAIT_S = 1.0
-_TRANSIENT_CODES = frozenset(
-    {
-        "InternalServerError",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ServiceUnavailable",
-        "ThrottlingException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    }
-)
-_TRANSIENT_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +47,11 @@ def attempt(client: DynamoDBClient, actions: Sequence[TransactWriteItemTypeDef])
     except HTTPClientError:
         return Refusal({})
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in _TRANSIENT_CODES:
+        if error.response.get("Error", {}).get("Code") in TRANSIENT_ERRORS:
             return Refusal({})
         reasons = cast("list[Mapping[str, Any]]", error.response.get("CancellationReasons", []))
         codes = {reason.get("Code", "None") for reason in reasons} - {"None"}
-        if not codes or codes - _TRANSIENT_REASONS - {"ConditionalCheckFailed"}:
+        if not codes or codes - TRANSIENT_REASONS - {"ConditionalCheckFailed"}:
             raise
         return Refusal(
             {

@@ -10,23 +10,10 @@ from botocore.exceptions import (
     HTTPClientError,
 )
 
+from patterns.dynamodb.transient import TRANSIENT_ERRORS, TRANSIENT_REASONS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-# What is left when botocore has used up its own retries, and collisions with transactions, which it does not retry.
-_TRANSIENT = frozenset(
-    {
-        "InternalServerError",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ServiceUnavailable",
-        "ThrottlingException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    }
-)
-# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
-_TRANSIENT_REASONS = frozenset({"ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict"})
 
 
 def condition_failed(error: Exception) -> bool:
@@ -50,8 +37,8 @@ def is_transient(error: Exception) -> bool:
         return True
     if _code(error) == "TransactionCanceledException":
         codes = {reason.get("Code", "None") for reason in cancellation_reasons(error)} - {"None"}
-        return bool(codes) and codes <= _TRANSIENT_REASONS
-    return _code(error) in _TRANSIENT
+        return bool(codes) and codes <= TRANSIENT_REASONS
+    return _code(error) in TRANSIENT_ERRORS
 
 
 def answer_was_lost(error: Exception) -> bool:

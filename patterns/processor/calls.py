@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from botocore.exceptions import ClientError, HTTPClientError
 
+from patterns.dynamodb.transient import TRANSIENT_ERRORS, TRANSIENT_REASONS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -15,19 +17,6 @@ _Result = TypeVar("_Result")
 
 _ATTEMPTS = 5
 _FIRST_WAIT_S = 0.025  # waits of 0..25, 0..50, 0..100, 0..200 ms: 0.2 s on average in all
-
-_TRANSIENT = frozenset(
-    {
-        "InternalServerError",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ServiceUnavailable",
-        "ThrottlingException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    }
-)
-_TRANSIENT_REASONS = frozenset({"ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict"})
 
 
 def with_retries(call: Callable[[], _Result], sleep: Sleep, random: Random) -> _Result:
@@ -56,15 +45,15 @@ def is_transient(error: Exception) -> bool:
         return isinstance(error, HTTPClientError)
     code = error_code(error)
     if code != "TransactionCanceledException":
-        return code in _TRANSIENT
+        return code in TRANSIENT_ERRORS
     codes = {reason.get("Code", "None") for reason in cancellation_reasons(error)} - {"None"}
     # A failed condition decides the transaction, whatever else happened to its other actions.
-    return bool(codes) and codes <= _TRANSIENT_REASONS
+    return bool(codes) and codes <= TRANSIENT_REASONS
 
 
 def is_overload(error: ClientError) -> bool:
     """Whether DynamoDB is in trouble by itself, whatever it was asked for."""
-    return error_code(error) in _TRANSIENT
+    return error_code(error) in TRANSIENT_ERRORS
 
 
 def error_code(error: ClientError) -> str:

@@ -15,6 +15,7 @@ from botocore.exceptions import (
     HTTPClientError,
 )
 
+from patterns.dynamodb.transient import TRANSIENT_ERRORS, TRANSIENT_REASONS
 from patterns.sequenced_log.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -24,19 +25,6 @@ _Result = TypeVar("_Result")
 
 LOST_ANSWERS = (HTTPClientError, ConnectionError)
 """The call may have done its work or not."""
-
-_TRANSIENT = frozenset(
-    {
-        "InternalServerError",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ServiceUnavailable",
-        "ThrottlingException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    }
-)
-_TRANSIENT_REASONS = frozenset({"ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +91,9 @@ def is_transient(error: Exception) -> bool:
         return isinstance(error, LOST_ANSWERS)
     code = error.response.get("Error", {}).get("Code", "")
     if code != "TransactionCanceledException":
-        return code in _TRANSIENT
+        return code in TRANSIENT_ERRORS
     reasons = set(cancellation_codes(error)) - {"None"}
-    return bool(reasons) and reasons <= _TRANSIENT_REASONS
+    return bool(reasons) and reasons <= TRANSIENT_REASONS
 
 
 def condition_failed(error: ClientError) -> bool:
