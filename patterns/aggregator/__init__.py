@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from patterns.aggregator.adding import Added, DuplicatePolicy, LatePolicy
+from patterns.aggregator.adding import Added
 from patterns.aggregator.aggregator import Aggregator
 from patterns.aggregator.completion import ByCount, ByKinds, ByPredicate, ByTimeout, Completion, parse_completion
 from patterns.aggregator.errors import (
@@ -20,6 +20,7 @@ from patterns.aggregator.errors import (
 )
 from patterns.aggregator.firing import CompleteGroup, Fired, Outcome, complete_groups
 from patterns.aggregator.group import Entry, GroupState, NewRecord, Progress
+from patterns.aggregator.group_table import DuplicatePolicy, LatePolicy
 from patterns.aggregator.open_groups import UnfinishedGroup
 from patterns.aggregator.settings import AggregatorSettings
 

@@ -26,24 +26,20 @@ from patterns.aggregator.group import (
     read_entry,
     read_progress,
 )
-from patterns.aggregator.item_size import LARGEST_ITEM, item_size
-from patterns.aggregator.transactions import MOST_ACTIONS, MOST_BYTES, attempt, wait
+from patterns.aggregator.group_table import MOST_ATTEMPTS, DuplicatePolicy, GroupTable, LatePolicy
+from patterns.dynamodb.item_size import LARGEST_ITEM, item_size
 from patterns.dynamodb.items import Item, encode_item
+from patterns.dynamodb.refusals import condition_failed
+from patterns.dynamodb.transactions import attempt, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from types_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef, UpdateTypeDef
 
-    from patterns.aggregator.aggregator import Aggregator
-
     _Attributes = Mapping[str, AttributeValueTypeDef]
 
-MOST_ATTEMPTS = 10
-"""Attempts in a row without progress before `ContendedGroupError`."""
-
 _NEW = "attribute_not_exists(#group)"
-_HEADER_BYTES = 8_192  # room in a transaction for the header's update
 
 
 class Added(StrEnum):
@@ -59,52 +55,34 @@ class Added(StrEnum):
     """The group was complete before; kept or not according to `LatePolicy`."""
 
 
-class LatePolicy(StrEnum):
-    """What happens to a record that comes when its group is complete. The action never happens again."""
-
-    DROP = "DROP"
-    """It is not stored."""
-    KEEP = "KEEP"
-    """It is stored, marked late, and not shown to the action."""
-
-
-class DuplicatePolicy(StrEnum):
-    """What happens to a second record under an id of the group. The first one always stays."""
-
-    KEEP_FIRST = "KEEP_FIRST"
-    """It is a duplicate, whatever its content."""
-    REFUSE_DIFFERENT = "REFUSE_DIFFERENT"
-    """It is a duplicate if its content is the same, else a `DifferentRecordError`."""
-
-
-def add_all(aggregator: Aggregator, group_id: str, new: Iterable[NewRecord]) -> list[Added]:
+def add_all(table: GroupTable, group_id: str, new: Iterable[NewRecord]) -> list[Added]:
     """Add records to a group; see `Aggregator.add_all`."""
     check_group_id(group_id)
     records = list(new)
-    writes = [_record_item(aggregator, group_id, record) for record in records]
+    writes = [_record_item(table, group_id, record) for record in records]
     added = [Added.DUPLICATE] * len(records)
     first = {record.record_id: position for position, record in reversed(list(enumerate(records)))}
-    for batch in _cut(sorted(first.values()), [size for _, size in writes]):
+    for batch in cut(sorted(first.values()), [size for _, size in writes]):
         pending = {position: (records[position], writes[position][0]) for position in batch}
-        _add_batch(aggregator, group_id, pending, added)
+        _add_batch(table, group_id, pending, added)
     return added
 
 
-def _record_item(aggregator: Aggregator, group_id: str, new: NewRecord) -> tuple[_Attributes, int]:
+def _record_item(table: GroupTable, group_id: str, new: NewRecord) -> tuple[_Attributes, int]:
     check_record_id(new.record_id)
     for name, amount in new.amounts.items():
         if type(amount) is not int or not name:
             raise InvalidRecordError("amount", {name: amount}, "must be an integer with a name")
     item: Item = {
-        aggregator.hash_key: group_id,
-        aggregator.range_key: RECORD_PREFIX + new.record_id,
+        table.hash_key: group_id,
+        table.range_key: RECORD_PREFIX + new.record_id,
         "record": new.record,
-        "added_at_ms": aggregator.clock(),
+        "added_at_ms": table.clock(),
     }
     if new.kind is not None:
         item["kind"] = new.kind
-    if aggregator.retention_ms is not None:
-        item["expires_at_s"] = (aggregator.clock() + aggregator.retention_ms) // 1000
+    if table.retention_ms is not None:
+        item["expires_at_s"] = (table.clock() + table.retention_ms) // 1000
     attributes = encode_item(item)
     size = item_size(item)
     if size > LARGEST_ITEM:
@@ -112,37 +90,37 @@ def _record_item(aggregator: Aggregator, group_id: str, new: NewRecord) -> tuple
     return attributes, size
 
 
-def _put(aggregator: Aggregator, attributes: _Attributes) -> TransactWriteItemTypeDef:
+def _put(table: GroupTable, attributes: _Attributes) -> TransactWriteItemTypeDef:
     return {
         "Put": {
-            "TableName": aggregator.table_name,
+            "TableName": table.table_name,
             "Item": attributes,
             "ConditionExpression": _NEW,
-            "ExpressionAttributeNames": {"#group": aggregator.hash_key},
+            "ExpressionAttributeNames": {"#group": table.hash_key},
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
     }
 
 
 def _add_batch(
-    aggregator: Aggregator,
+    table: GroupTable,
     group_id: str,
     batch: dict[int, tuple[NewRecord, _Attributes]],
     added: list[Added],
 ) -> None:
-    progress = aggregator.progress(group_id) if aggregator.completion.reads_first else None
-    progress = progress or no_progress(group_id, aggregator.clock())
+    progress = table.progress(group_id) if table.completion.reads_first else None
+    progress = progress or no_progress(group_id, table.clock())
     attempts = 0
     while batch:
         if progress.state is not GroupState.OPEN:
-            _add_late(aggregator, group_id, batch, added)
+            _add_late(table, group_id, batch, added)
             return
         new = [record for record, _ in batch.values()]
-        guess = aggregator.completion.guess(progress, new)
-        update = _header_update(aggregator, group_id, new, guess.completes)
+        guess = table.completion.guess(progress, new)
+        update = _header_update(table, group_id, new, guess.completes)
         _add_condition(update, guess.condition, guess.values)
         refusal = attempt(
-            aggregator.client, [*(_put(aggregator, attributes) for _, attributes in batch.values()), {"Update": update}]
+            table.client, [*(_put(table, attributes) for _, attributes in batch.values()), {"Update": update}]
         )
         if refusal is None:
             outcomes = [Added.ADDED] * (len(batch) - 1) + [Added.COMPLETED if guess.completes else Added.ADDED]
@@ -152,18 +130,18 @@ def _add_batch(
         positions = list(batch)
         for action, item in refusal.failed.items():
             if action == len(positions):
-                progress = read_progress(group_id, item) if item else no_progress(group_id, aggregator.clock())
+                progress = read_progress(group_id, item) if item else no_progress(group_id, table.clock())
             else:
-                _check_duplicate(aggregator, group_id, batch.pop(positions[action])[0], item)
+                _check_duplicate(table, group_id, batch.pop(positions[action])[0], item)
         attempts = 0 if len(batch) < len(positions) else attempts + 1
         if attempts == MOST_ATTEMPTS:
             raise ContendedGroupError(group_id, attempts)
         if not refusal.failed:
-            wait(attempts, aggregator.sleep, aggregator.random)
+            table.retries.wait(attempts)
 
 
-def _header_update(aggregator: Aggregator, group_id: str, new: Sequence[NewRecord], completes: bool) -> UpdateTypeDef:
-    now = aggregator.clock()
+def _header_update(table: GroupTable, group_id: str, new: Sequence[NewRecord], completes: bool) -> UpdateTypeDef:
+    now = table.clock()
     state = GroupState.COMPLETE if completes else GroupState.OPEN
     names = {
         name: name[1:] for name in ("#state", "#records", "#kinds", "#opened_at_ms", "#pending", "#pending_since_ms")
@@ -187,9 +165,9 @@ def _header_update(aggregator: Aggregator, group_id: str, new: Sequence[NewRecor
         names |= {"#completed_at_ms": "completed_at_ms", "#completed_by": "completed_by"}
         values[":records"] = {"S": "records"}
         sets += ["#completed_at_ms = :now", "#completed_by = :records"]
-    if aggregator.retention_ms is not None:
+    if table.retention_ms is not None:
         names["#expires_at_s"] = "expires_at_s"
-        values[":expires"] = {"N": str((now + aggregator.retention_ms) // 1000)}
+        values[":expires"] = {"N": str((now + table.retention_ms) // 1000)}
         sets.append("#expires_at_s = :expires")
     kinds = sorted({record.kind for record in new if record.kind})
     if kinds:
@@ -206,8 +184,8 @@ def _header_update(aggregator: Aggregator, group_id: str, new: Sequence[NewRecor
         values[f":total{number}"] = {"N": str(amount)}
         adds.append(f"#total{number} :total{number}")
     return {
-        "TableName": aggregator.table_name,
-        "Key": _key(aggregator, group_id, HEADER),
+        "TableName": table.table_name,
+        "Key": table.key(group_id, HEADER),
         "UpdateExpression": f"SET {', '.join(sets)} ADD {', '.join(adds)}",
         "ConditionExpression": "(attribute_not_exists(#state) OR #state = :open)",
         "ExpressionAttributeNames": names,
@@ -216,8 +194,8 @@ def _header_update(aggregator: Aggregator, group_id: str, new: Sequence[NewRecor
     }
 
 
-def _check_duplicate(aggregator: Aggregator, group_id: str, new: NewRecord, stored: Mapping[str, Any]) -> None:
-    if aggregator.duplicates is DuplicatePolicy.KEEP_FIRST:
+def _check_duplicate(table: GroupTable, group_id: str, new: NewRecord, stored: Mapping[str, Any]) -> None:
+    if table.duplicates is DuplicatePolicy.KEEP_FIRST:
         return
     entry = read_entry(RECORD_PREFIX + new.record_id, stored)
     if (entry.record, entry.kind) != (new.record, new.kind):
@@ -225,43 +203,26 @@ def _check_duplicate(aggregator: Aggregator, group_id: str, new: NewRecord, stor
 
 
 def _add_late(
-    aggregator: Aggregator, group_id: str, batch: Mapping[int, tuple[NewRecord, _Attributes]], added: list[Added]
+    table: GroupTable, group_id: str, batch: Mapping[int, tuple[NewRecord, _Attributes]], added: list[Added]
 ) -> None:
     for position, (new, attributes) in batch.items():
         added[position] = Added.LATE
-        if aggregator.late is LatePolicy.DROP:
+        if table.late is LatePolicy.DROP:
             continue
         try:
-            aggregator.client.put_item(
-                TableName=aggregator.table_name,
+            table.client.put_item(
+                TableName=table.table_name,
                 Item={**attributes, "late": {"BOOL": True}},
                 ConditionExpression=_NEW,
-                ExpressionAttributeNames={"#group": aggregator.hash_key},
+                ExpressionAttributeNames={"#group": table.hash_key},
             )
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+            if not condition_failed(error):
                 raise
             added[position] = Added.DUPLICATE
-            key = _key(aggregator, group_id, RECORD_PREFIX + new.record_id)
-            stored = aggregator.client.get_item(TableName=aggregator.table_name, Key=key, ConsistentRead=True)
-            _check_duplicate(aggregator, group_id, new, stored.get("Item", attributes))
-
-
-def _key(aggregator: Aggregator, group_id: str, entry: str) -> dict[str, AttributeValueTypeDef]:
-    return {aggregator.hash_key: {"S": group_id}, aggregator.range_key: {"S": entry}}
-
-
-def _cut(positions: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
-    batch: list[int] = []
-    room = MOST_BYTES - _HEADER_BYTES
-    for position in positions:
-        if len(batch) == MOST_ACTIONS - 1 or sizes[position] > room:
-            yield batch
-            batch, room = [], MOST_BYTES - _HEADER_BYTES
-        batch.append(position)
-        room -= sizes[position]
-    if batch:
-        yield batch
+            key = table.key(group_id, RECORD_PREFIX + new.record_id)
+            stored = table.client.get_item(TableName=table.table_name, Key=key, ConsistentRead=True)
+            _check_duplicate(table, group_id, new, stored.get("Item", attributes))
 
 
 def _add_condition(update: UpdateTypeDef, condition: str, values: Mapping[str, AttributeValueTypeDef]) -> None:

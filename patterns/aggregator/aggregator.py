@@ -5,42 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from patterns.aggregator.adding import Added, DuplicatePolicy, LatePolicy, add_all
-from patterns.aggregator.completion import ByCount, ByKinds, ByPredicate, ByTimeout
-from patterns.aggregator.errors import (
-    InvalidCompletionError,
-    InvalidSettingError,
-)
+from patterns.aggregator.adding import Added, add_all
 from patterns.aggregator.firing import fire
-from patterns.aggregator.group import (
-    HEADER,
-    RECORD_PREFIX,
-    Entry,
-    GroupState,
-    NewRecord,
-    Progress,
-    check_group_id,
-    read_entry,
-    read_progress,
-)
+from patterns.aggregator.group import GroupState, NewRecord
+from patterns.aggregator.group_table import GroupTable
 from patterns.aggregator.open_groups import UnfinishedGroup, complete_overdue, unfinished
-from patterns.dynamodb.items import Item, decode_item, read_str
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.type_defs import (
-        AttributeValueTypeDef,
-        QueryInputTypeDef,
-    )
-
-    from patterns.aggregator.completion import Completion
     from patterns.aggregator.firing import Action, Fired
+    from patterns.dynamodb.items import Item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Aggregator:
+class Aggregator(GroupTable):
     """Groups of records in one table.
 
     Parameters
@@ -73,36 +52,6 @@ class Aggregator:
     InvalidCompletionError
         Not a completion rule; `ByTimeout` without a timeout.
     """
-
-    client: DynamoDBClient
-    table_name: str
-    completion: Completion
-    clock: Callable[[], int]
-    sleep: Callable[[float], None]
-    random: Callable[[], float]
-    timeout_ms: int | None = None
-    late: LatePolicy = LatePolicy.DROP
-    duplicates: DuplicatePolicy = DuplicatePolicy.KEEP_FIRST
-    lease_ms: int = 60_000
-    retention_ms: int | None = None
-    hash_key: str = "group_id"
-    range_key: str = "entry"
-    index_name: str = "pending"
-
-    def __post_init__(self) -> None:
-        # The type says what a rule is; this is for callers without a type checker.
-        if not isinstance(self.completion, (ByCount, ByKinds, ByPredicate, ByTimeout)):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidCompletionError(self.completion, "must be ByCount, ByKinds, ByPredicate or ByTimeout")
-        for name in ("timeout_ms", "lease_ms", "retention_ms"):
-            value = getattr(self, name)
-            if value is not None and (type(value) is not int or value < 1):
-                raise InvalidSettingError(name, value, "must be a positive number of milliseconds")
-        if isinstance(self.completion, ByTimeout) and self.timeout_ms is None:
-            raise InvalidCompletionError("timeout", "needs timeout_ms, or no group is ever complete")
-        if self.retention_ms is not None and self.retention_ms <= (self.timeout_ms or 0):
-            raise InvalidSettingError(
-                "retention_ms", self.retention_ms, f"must be longer than timeout_ms, which is {self.timeout_ms}"
-            )
 
     def add(
         self,
@@ -146,30 +95,6 @@ class Aggregator:
         """
         return add_all(self, group_id, new)
 
-    def progress(self, group_id: str) -> Progress | None:
-        """Return how far a group is, None if it has no record. One strongly consistent read of its header."""
-        answer = self.client.get_item(
-            TableName=self.table_name, Key=self._key(check_group_id(group_id), HEADER), ConsistentRead=True
-        )
-        return read_progress(group_id, answer["Item"]) if "Item" in answer else None
-
-    def records(self, group_id: str) -> Iterator[Entry]:
-        """Yield a group's records in the order of their ids, late ones too, a page at a time as they are consumed."""
-        query: QueryInputTypeDef = {
-            "TableName": self.table_name,
-            "KeyConditionExpression": "#group = :group AND begins_with(#entry, :records)",
-            "ExpressionAttributeNames": {"#group": self.hash_key, "#entry": self.range_key},
-            "ExpressionAttributeValues": {":group": {"S": check_group_id(group_id)}, ":records": {"S": RECORD_PREFIX}},
-            "ConsistentRead": True,
-        }
-        while True:
-            answer = self.client.query(**query)
-            for item in answer["Items"]:
-                yield read_entry(read_str(decode_item({"entry": item[self.range_key]}), "entry"), item)
-            if "LastEvaluatedKey" not in answer:
-                return
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-
     def fire(self, group_id: str, action: Action, *, owner: str) -> Fired:
         """Act on a complete group, once; see `patterns.aggregator.firing.fire`."""
         return fire(self, group_id, action, owner=owner)
@@ -200,6 +125,3 @@ class Aggregator:
             The aggregator has no timeout.
         """
         return complete_overdue(self, most=most)
-
-    def _key(self, group_id: str, entry: str) -> dict[str, AttributeValueTypeDef]:
-        return {self.hash_key: {"S": group_id}, self.range_key: {"S": entry}}

@@ -10,17 +10,16 @@ from botocore.exceptions import ClientError
 
 from patterns.aggregator.errors import ClaimLostError, ContendedGroupError, GroupBusyError, OutcomeRefusedError
 from patterns.aggregator.group import HEADER, Entry, GroupState, Progress, read_progress
-from patterns.aggregator.transactions import attempt, wait
 from patterns.dynamodb.items import Item, encode_value
+from patterns.dynamodb.refusals import condition_failed
+from patterns.dynamodb.transactions import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-    from patterns.aggregator.aggregator import Aggregator
-
-_MOST_ATTEMPTS = 8
+    from patterns.aggregator.group_table import GroupTable
 
 
 class Fired(StrEnum):
@@ -67,12 +66,12 @@ Action: TypeAlias = "Callable[[CompleteGroup], Outcome | None]"
 """Acts on a complete group. An exception leaves the group claimed and unfired, to be delivered again."""
 
 
-def fire(aggregator: Aggregator, group_id: str, action: Action, *, owner: str) -> Fired:
+def fire(table: GroupTable, group_id: str, action: Action, *, owner: str) -> Fired:
     """Act on a complete group, once.
 
     Parameters
     ----------
-    aggregator, group_id
+    table, group_id
         The group.
     action
         What to do. Effects it returns as `Outcome.writes` happen exactly once. Effects it has by itself happen at least
@@ -92,21 +91,21 @@ def fire(aggregator: Aggregator, group_id: str, action: Action, *, owner: str) -
     ContendedGroupError
         The outcome could not be written for conflicts or throttling.
     """
-    progress = _claim(aggregator, group_id, owner)
+    progress = _claim(table, group_id, owner)
     if isinstance(progress, Fired):
         return progress
 
     def records() -> Iterator[Entry]:
-        return (entry for entry in aggregator.records(group_id) if not entry.late)
+        return (entry for entry in table.records(group_id) if not entry.late)
 
     outcome = action(CompleteGroup(group_id, progress, records)) or Outcome()
-    _settle(aggregator, group_id, progress.claims, outcome)
+    _settle(table, group_id, progress.claims, outcome)
     return Fired.FIRED
 
 
 def complete_groups(
     event: Mapping[str, Any],
-    aggregator: Aggregator,
+    aggregator: GroupTable,
     action: Action,
     on_error: Callable[[str, Exception], None] = lambda _group_id, _error: None,
 ) -> dict[str, list[dict[str, str]]]:
@@ -135,19 +134,19 @@ def complete_groups(
             continue  # the mapping was made without the filter
         group_id = keys[aggregator.hash_key]["S"]
         try:
-            aggregator.fire(group_id, action, owner=record["eventID"])
+            fire(aggregator, group_id, action, owner=record["eventID"])
         except Exception as error:  # whatever it is, it is this group's alone
             on_error(group_id, error)
             failures.append({"itemIdentifier": change["SequenceNumber"]})
     return {"batchItemFailures": failures}
 
 
-def _claim(aggregator: Aggregator, group_id: str, owner: str) -> Progress | Fired:
-    now = aggregator.clock()
+def _claim(table: GroupTable, group_id: str, owner: str) -> Progress | Fired:
+    now = table.clock()
     try:
-        answer = aggregator.client.update_item(
-            TableName=aggregator.table_name,
-            Key={aggregator.hash_key: {"S": group_id}, aggregator.range_key: {"S": HEADER}},
+        answer = table.client.update_item(
+            TableName=table.table_name,
+            Key=table.key(group_id, HEADER),
             UpdateExpression="SET #state = :firing, #owner = :owner, #lease = :lease ADD #claims :one",
             ConditionExpression="#state = :complete OR (#state = :firing AND (#owner = :owner OR #lease <= :now))",
             ExpressionAttributeNames={
@@ -160,18 +159,18 @@ def _claim(aggregator: Aggregator, group_id: str, owner: str) -> Progress | Fire
                 ":complete": {"S": GroupState.COMPLETE},
                 ":firing": {"S": GroupState.FIRING},
                 ":owner": {"S": owner},
-                ":lease": {"N": str(now + aggregator.lease_ms)},
+                ":lease": {"N": str(now + table.lease_ms)},
                 ":now": {"N": str(now)},
                 ":one": {"N": "1"},
             },
             ReturnValues="ALL_NEW",
         )
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+        if not condition_failed(error):
             raise
     else:
         return read_progress(group_id, answer["Attributes"])
-    progress = aggregator.progress(group_id)
+    progress = table.progress(group_id)
     if progress is None or progress.state is GroupState.OPEN:
         return Fired.NOT_COMPLETE
     if progress.state is GroupState.DONE:
@@ -179,11 +178,11 @@ def _claim(aggregator: Aggregator, group_id: str, owner: str) -> Progress | Fire
     raise GroupBusyError(group_id, progress.lease_until_ms)
 
 
-def _settle(aggregator: Aggregator, group_id: str, token: int, outcome: Outcome) -> None:
+def _settle(table: GroupTable, group_id: str, token: int, outcome: Outcome) -> None:
     done: TransactWriteItemTypeDef = {
         "Update": {
-            "TableName": aggregator.table_name,
-            "Key": {aggregator.hash_key: {"S": group_id}, aggregator.range_key: {"S": HEADER}},
+            "TableName": table.table_name,
+            "Key": table.key(group_id, HEADER),
             "UpdateExpression": "SET #state = :done, #outcome = :outcome, #done_at_ms = :now REMOVE #pending, #since",
             "ConditionExpression": "#state = :firing AND #claims = :token",
             "ExpressionAttributeNames": {
@@ -199,21 +198,20 @@ def _settle(aggregator: Aggregator, group_id: str, token: int, outcome: Outcome)
                 ":done": {"S": GroupState.DONE},
                 ":token": {"N": str(token)},
                 ":outcome": encode_value(outcome.result),
-                ":now": {"N": str(aggregator.clock())},
+                ":now": {"N": str(table.clock())},
             },
         }
     }
-    for attempts in range(_MOST_ATTEMPTS):
-        refusal = attempt(aggregator.client, [done, *outcome.writes])
+    for _ in table.retries:
+        refusal = attempt(table.client, [done, *outcome.writes])
         if refusal is None:
             return
         if 0 in refusal.failed:
             # A lost answer: the outcome was written by an attempt that seemed to fail.
-            progress = aggregator.progress(group_id)
+            progress = table.progress(group_id)
             if progress and progress.state is GroupState.DONE and progress.claims == token:
                 return
             raise ClaimLostError(group_id, token)
         if refusal.failed:
             raise OutcomeRefusedError(group_id, [position - 1 for position in refusal.failed])
-        wait(attempts, aggregator.sleep, aggregator.random)
-    raise ContendedGroupError(group_id, _MOST_ATTEMPTS)
+    raise ContendedGroupError(group_id, table.retries.attempts)

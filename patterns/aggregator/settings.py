@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from patterns.aggregator.adding import DuplicatePolicy, LatePolicy
 from patterns.aggregator.aggregator import Aggregator
 from patterns.aggregator.completion import parse_completion
 from patterns.aggregator.errors import InvalidSettingError
+from patterns.aggregator.group_table import DuplicatePolicy, LatePolicy
+from patterns.environment import one_of, read_variables, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from enum import StrEnum
 
     from types_boto3_dynamodb import DynamoDBClient
 
     from patterns.aggregator.completion import Completion
     from patterns.aggregator.group import Progress
-
-_Policy = TypeVar("_Policy", bound="StrEnum")
+    from patterns.environment import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +30,16 @@ class AggregatorSettings:
     ``_INDEX``. Only the first two are required.
     """
 
-    table_name: str
+    table_name: str = field(metadata={"variable": "TABLE"})
     completion: Completion
-    timeout_ms: int | None
-    late: LatePolicy
-    duplicates: DuplicatePolicy
-    lease_ms: int
-    retention_ms: int | None
-    hash_key: str
-    range_key: str
-    index_name: str
+    timeout_ms: int | None = None
+    late: LatePolicy = LatePolicy.DROP
+    duplicates: DuplicatePolicy = DuplicatePolicy.KEEP_FIRST
+    lease_ms: int = 60_000
+    retention_ms: int | None = None
+    hash_key: str = "group_id"
+    range_key: str = "entry"
+    index_name: str = field(default="pending", metadata={"variable": "INDEX"})
 
     @classmethod
     def from_environ(
@@ -68,38 +67,13 @@ class AggregatorSettings:
             See `parse_completion`.
         """
 
-        def text(name: str, default: str | None = None) -> str:
-            value = environ.get(f"{prefix}_{name}", default)
-            if not value:
-                raise InvalidSettingError(f"{prefix}_{name}", value, "must be set")
-            return value
-
-        def milliseconds(name: str) -> int | None:
-            value = environ.get(f"{prefix}_{name}", "")
-            if not value:
-                return None
-            if not (value.isascii() and value.isdecimal() and len(value) < 15 and int(value)):
-                raise InvalidSettingError(f"{prefix}_{name}", value, "must be a positive number of milliseconds")
-            return int(value)
-
-        def policy(name: str, kind: type[_Policy], default: _Policy) -> _Policy:
-            value = text(name, default)
-            if value not in kind.__members__:
-                raise InvalidSettingError(f"{prefix}_{name}", value, f"must be one of {', '.join(kind.__members__)}")
-            return kind(value)
-
-        return cls(
-            table_name=text("TABLE"),
-            completion=parse_completion(text("COMPLETION"), predicate),
-            timeout_ms=milliseconds("TIMEOUT_MS"),
-            late=policy("LATE", LatePolicy, LatePolicy.DROP),
-            duplicates=policy("DUPLICATES", DuplicatePolicy, DuplicatePolicy.KEEP_FIRST),
-            lease_ms=milliseconds("LEASE_MS") or 60_000,
-            retention_ms=milliseconds("RETENTION_MS"),
-            hash_key=text("HASH_KEY", "group_id"),
-            range_key=text("RANGE_KEY", "entry"),
-            index_name=text("INDEX", "pending"),
-        )
+        readers: dict[str, Reader] = {
+            "Completion": lambda text: parse_completion(text, predicate),
+            "LatePolicy": one_of(LatePolicy),
+            "DuplicatePolicy": one_of(DuplicatePolicy),
+            **dict.fromkeys(("int", "int | None"), whole_number(1)),
+        }
+        return cls(**read_variables(cls, environ, InvalidSettingError, prefix=f"{prefix}_", readers=readers))
 
     def aggregator(
         self,

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from types_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-Value: TypeAlias = "str | int | bool | bytes | list[Value] | dict[str, Value] | None"
-"""A plain value of an item. Ints have at most 38 digits."""
+Value: TypeAlias = (
+    "str | int | bool | bytes | list[Value] | dict[str, Value] | frozenset[str] | frozenset[bytes] | None"
+)
+"""A plain value of an item. Ints have at most 38 digits; sets, which are never empty, members of one type."""
 
 Item: TypeAlias = dict[str, Value]
 """A whole item: attribute name to plain value."""
@@ -34,7 +36,8 @@ def encode_value(value: Value, path: str = "value") -> AttributeValueTypeDef:
     Parameters
     ----------
     value
-        str, int, bool, bytes, None, or lists and string-keyed dicts of them, nested at will.
+        str, int, bool, bytes, None, frozensets of str or of bytes, or lists and string-keyed dicts of them, nested at
+        will.
     path
         Name used in error texts.
 
@@ -46,7 +49,7 @@ def encode_value(value: Value, path: str = "value") -> AttributeValueTypeDef:
     Raises
     ------
     ItemCodecError
-        Any other type, or an int of more than 38 digits.
+        Any other type, an int of more than 38 digits, or a set that is empty or mixed.
     """
     kind = type(value)
     if kind in _UNCHANGED:
@@ -63,8 +66,10 @@ def encode_value(value: Value, path: str = "value") -> AttributeValueTypeDef:
         return {"L": [encode_value(member, f"{path}[{index}]") for index, member in enumerate(members)]}
     if kind is dict:
         return {"M": encode_item(cast("Item", value), path)}
+    if kind is frozenset:
+        return _encode_set(cast("frozenset[object]", value), path)
     raise ItemCodecError(
-        f"{path}: {kind.__name__} has no exact DynamoDB type; use str, int, bool, bytes, list, dict, None"
+        f"{path}: {kind.__name__} has no exact DynamoDB type; use str, int, bool, bytes, list, dict, frozenset, None"
     )
 
 
@@ -86,7 +91,7 @@ def decode_value(attribute: Mapping[str, Any], path: str = "value") -> Value:
     Raises
     ------
     ItemCodecError
-        A number that is not an integer, a set, an unknown type descriptor.
+        A number that is not an integer, a set of numbers, an unknown type descriptor.
     """
     if len(attribute) != 1:
         raise ItemCodecError(f"{path}: an attribute value has one type descriptor, found {sorted(attribute)}")
@@ -101,12 +106,23 @@ def decode_value(attribute: Mapping[str, Any], path: str = "value") -> Value:
                 raise ItemCodecError(f"{path}: {content!r} is not an integer") from error
         case "NULL":
             return None
+        case "SS" | "BS":
+            return frozenset(content)
         case "L":
             return [decode_value(member, f"{path}[{index}]") for index, member in enumerate(content)]
         case "M":
             return decode_item(content, path)
         case _:
             raise ItemCodecError(f"{path}: type descriptor {descriptor!r} is not supported")
+
+
+def _encode_set(members: frozenset[object], path: str) -> AttributeValueTypeDef:
+    kinds = {type(member) for member in members}
+    if kinds == {str}:
+        return {"SS": sorted(cast("frozenset[str]", members))}
+    if kinds == {bytes}:
+        return {"BS": sorted(cast("frozenset[bytes]", members))}
+    raise ItemCodecError(f"{path}: a set has members, and all of them are str or all are bytes")
 
 
 def encode_item(item: Mapping[str, Value], path: str = "") -> dict[str, AttributeValueTypeDef]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from patterns.periodic_aggregator.adding import Collected, LatePolicy, Placed
+from patterns.periodic_aggregator.adding import Collected, Placed
 from patterns.periodic_aggregator.bucket import BucketState, NewRecord, Stored
+from patterns.periodic_aggregator.bucket_table import LatePolicy, OpenBucket
 from patterns.periodic_aggregator.closing import ClosedBucket, ClosingReport, Outcome
 from patterns.periodic_aggregator.errors import (
     BucketClosingError,
@@ -18,7 +19,7 @@ from patterns.periodic_aggregator.errors import (
     RecordTooLargeError,
 )
 from patterns.periodic_aggregator.metrics import emf_metric
-from patterns.periodic_aggregator.periodic import OpenBucket, PeriodicAggregator
+from patterns.periodic_aggregator.periodic import PeriodicAggregator
 from patterns.periodic_aggregator.settings import PeriodicAggregatorSettings
 
 __all__ = [

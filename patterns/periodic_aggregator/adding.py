@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
-from patterns.aggregator.item_size import LARGEST_ITEM, item_size
-from patterns.aggregator.transactions import MOST_ACTIONS, MOST_BYTES, Refusal, attempt, wait
+from patterns.dynamodb.item_size import LARGEST_ITEM, item_size
 from patterns.dynamodb.items import Item, encode_item
+from patterns.dynamodb.transactions import Refusal, attempt, cut
 from patterns.periodic_aggregator.bucket import (
     HASH_KEY,
     INDEX_HASH_KEY,
@@ -23,19 +22,13 @@ from patterns.periodic_aggregator.bucket import (
     check_key,
     check_record,
 )
+from patterns.periodic_aggregator.bucket_table import MOST_ATTEMPTS, BucketTable, LatePolicy
 from patterns.periodic_aggregator.errors import BucketClosingError, ContendedBucketError, RecordTooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UpdateTypeDef
-
-    from patterns.periodic_aggregator.periodic import PeriodicAggregator
-
-MOST_ATTEMPTS = 10
-"""Attempts in a row without progress before `ContendedBucketError` or `BucketClosingError`."""
-
-_HEADER_BYTES = 8_192  # room in a transaction for the header's update
 
 
 class Placed(StrEnum):
@@ -53,17 +46,6 @@ class Placed(StrEnum):
     """Stored by an earlier call; nothing was written."""
 
 
-class LatePolicy(StrEnum):
-    """What happens to a record whose bucket is closed."""
-
-    NEXT_BUCKET = "NEXT_BUCKET"
-    """It counts in the bucket of the present."""
-    REOPEN = "REOPEN"
-    """Its bucket is opened and, as a whole, processed again."""
-    DROP = "DROP"
-    """It is not stored."""
-
-
 @dataclass(frozen=True, slots=True)
 class Collected:
     """What became of a record, and the start (epoch ms) of the bucket it is in or would have been in."""
@@ -72,7 +54,7 @@ class Collected:
     start_ms: int
 
 
-def add_all(buckets: PeriodicAggregator, key: str, new: Iterable[NewRecord]) -> list[Collected]:
+def add_all(buckets: BucketTable, key: str, new: Iterable[NewRecord]) -> list[Collected]:
     """Add records of a key; see `PeriodicAggregator.add_all`."""
     check_key(key)
     records = list(new)
@@ -85,22 +67,17 @@ def add_all(buckets: PeriodicAggregator, key: str, new: Iterable[NewRecord]) -> 
         share.setdefault(record.record_id, position)
     collected = [Collected(Placed.DUPLICATE, buckets.bucket_of(key, record.at_ms).start_ms) for record in records]
     for (bucket, shard), share in shares.items():
-        for batch in _cut(list(share.values()), sizes):
+        for batch in cut(share.values(), sizes):
             pending = {position: records[position] for position in batch}
             for position, placed in _Adding(buckets, bucket, shard).add(pending):
                 collected[position] = placed
     return collected
 
 
-def shard_of(record_id: str, shards: int) -> int:
-    """Return the shard of a record: always the same one, so that a repeated record meets the first."""
-    return crc32(record_id.encode()) % shards
-
-
 class _Adding:
     """Adding to one shard of one bucket."""
 
-    def __init__(self, buckets: PeriodicAggregator, bucket: Bucket, shard: int) -> None:
+    def __init__(self, buckets: BucketTable, bucket: Bucket, shard: int) -> None:
         self.buckets = buckets
         self.bucket = bucket
         self.shard = shard
@@ -136,7 +113,7 @@ class _Adding:
         if self.attempts == MOST_ATTEMPTS:
             raise ContendedBucketError(self.bucket.partition(self.shard), self.attempts)
         if not refusal.failed:
-            wait(self.attempts, self.buckets.sleep, self.buckets.random)
+            self.buckets.retries.wait(self.attempts)
 
     def _add_late(self, pending: dict[int, NewRecord]) -> Iterator[tuple[int, Collected]]:
         match self.buckets.late:
@@ -188,11 +165,11 @@ class _Adding:
             self.attempts += 1
             if self.attempts >= MOST_ATTEMPTS:
                 raise BucketClosingError(self.bucket.key, self.bucket.start_ms)
-            wait(self.attempts, self.buckets.sleep, self.buckets.random)
+            self.buckets.retries.wait(self.attempts)
 
 
 def put(
-    buckets: PeriodicAggregator,
+    buckets: BucketTable,
     bucket: Bucket,
     shard: int,
     new: NewRecord,
@@ -219,7 +196,7 @@ def put(
     }
 
 
-def open_header(buckets: PeriodicAggregator, bucket: Bucket, shard: int, records: int) -> UpdateTypeDef:
+def open_header(buckets: BucketTable, bucket: Bucket, shard: int, records: int) -> UpdateTypeDef:
     """Return the update that counts records in an open shard, and opens a new one."""
     update = _counting(buckets, bucket, shard, records, buckets.closes_at_ms(bucket))
     return {
@@ -228,7 +205,7 @@ def open_header(buckets: PeriodicAggregator, bucket: Bucket, shard: int, records
     }
 
 
-def reopen_header(buckets: PeriodicAggregator, bucket: Bucket, shard: int, records: int) -> UpdateTypeDef:
+def reopen_header(buckets: BucketTable, bucket: Bucket, shard: int, records: int) -> UpdateTypeDef:
     """Return the update that opens a shard of a processed bucket again, to be processed at once."""
     update = _counting(buckets, bucket, shard, records, buckets.clock())
     # Shard 0 is CLOSED while somebody processes the bucket; the other shards stay CLOSED after it.
@@ -238,9 +215,7 @@ def reopen_header(buckets: PeriodicAggregator, bucket: Bucket, shard: int, recor
     return {**update, "ConditionExpression": condition, "ExpressionAttributeValues": values}
 
 
-def _counting(
-    buckets: PeriodicAggregator, bucket: Bucket, shard: int, records: int, closes_at_ms: int
-) -> UpdateTypeDef:
+def _counting(buckets: BucketTable, bucket: Bucket, shard: int, records: int, closes_at_ms: int) -> UpdateTypeDef:
     sets = ["#state = :open", "#pending = :pending", "#closes = :closes"]
     names = {"#state": "state", "#pending": INDEX_HASH_KEY, "#closes": INDEX_RANGE_KEY, "#records": "records"}
     values: dict[str, Any] = {
@@ -262,7 +237,7 @@ def _counting(
     }
 
 
-def _record_item(buckets: PeriodicAggregator, bucket: Bucket, shard: int, new: NewRecord) -> Item:
+def _record_item(buckets: BucketTable, bucket: Bucket, shard: int, new: NewRecord) -> Item:
     item: Item = {
         HASH_KEY: bucket.partition(shard),
         RANGE_KEY: RECORD_PREFIX + new.record_id,
@@ -274,23 +249,10 @@ def _record_item(buckets: PeriodicAggregator, bucket: Bucket, shard: int, new: N
     return item
 
 
-def _checked_size(buckets: PeriodicAggregator, bucket: Bucket, new: NewRecord) -> int:
+def _checked_size(buckets: BucketTable, bucket: Bucket, new: NewRecord) -> int:
     item = _record_item(buckets, bucket, buckets.shard_of(new.record_id), new)
     encode_item(item)
     size = item_size(item) + 32  # a late record's mark
     if size > LARGEST_ITEM:
         raise RecordTooLargeError(new.record_id, size, LARGEST_ITEM)
     return size
-
-
-def _cut(positions: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
-    batch: list[int] = []
-    room = MOST_BYTES - _HEADER_BYTES
-    for position in positions:
-        if len(batch) == MOST_ACTIONS - 1 or sizes[position] > room:
-            yield batch
-            batch, room = [], MOST_BYTES - _HEADER_BYTES
-        batch.append(position)
-        room -= sizes[position]
-    if batch:
-        yield batch

@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from botocore.exceptions import ClientError
 
-from patterns.aggregator.transactions import attempt, wait
 from patterns.dynamodb.items import Item, decode_item, encode_value
+from patterns.dynamodb.refusals import condition_failed
+from patterns.dynamodb.transactions import attempt
 from patterns.periodic_aggregator.bucket import (
-    HASH_KEY,
-    HEADER,
     INDEX_HASH_KEY,
     INDEX_RANGE_KEY,
-    RANGE_KEY,
     Bucket,
     BucketState,
     Stored,
-    read_stored,
 )
 from patterns.periodic_aggregator.errors import (
     BucketsFailedError,
@@ -31,11 +28,9 @@ from patterns.periodic_aggregator.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from types_boto3_dynamodb.type_defs import QueryInputTypeDef, TransactWriteItemTypeDef
+    from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-    from patterns.periodic_aggregator.periodic import PeriodicAggregator
-
-_MOST_ATTEMPTS = 8
+    from patterns.periodic_aggregator.bucket_table import BucketTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +90,7 @@ class ClosingReport:
 
 
 def close_due(
-    buckets: PeriodicAggregator,
+    buckets: BucketTable,
     process: Process,
     *,
     owner: str,
@@ -121,25 +116,7 @@ def close_due(
     return ClosingReport(outcomes["processed"], outcomes["done_before"], outcomes["busy"], left)
 
 
-def read_records(buckets: PeriodicAggregator, bucket: Bucket, shards: Sequence[int]) -> Iterator[Stored]:
-    """Yield a bucket's records, strongly consistent, a page at a time."""
-    for shard in shards:
-        query: QueryInputTypeDef = {
-            "TableName": buckets.table_name,
-            "KeyConditionExpression": "#bucket = :bucket AND #entry > :header",
-            "ExpressionAttributeNames": {"#bucket": HASH_KEY, "#entry": RANGE_KEY},
-            "ExpressionAttributeValues": {":bucket": {"S": bucket.partition(shard)}, ":header": {"S": HEADER}},
-            "ConsistentRead": True,
-        }
-        while True:
-            answer = buckets.client.query(**query)
-            yield from filter(None, map(read_stored, answer["Items"]))
-            if "LastEvaluatedKey" not in answer:
-                break
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-
-
-def _close(buckets: PeriodicAggregator, bucket: Bucket, others: Sequence[int], process: Process, owner: str) -> _Closed:
+def _close(buckets: BucketTable, bucket: Bucket, others: Sequence[int], process: Process, owner: str) -> _Closed:
     header = _claim(buckets, bucket, owner)
     if header is None:
         if buckets.state(*bucket) is not BucketState.DONE:
@@ -154,7 +131,7 @@ def _close(buckets: PeriodicAggregator, bucket: Bucket, others: Sequence[int], p
         start_ms=bucket.start_ms,
         end_ms=bucket.start_ms + buckets.width_ms,
         revision=cast("int", header.get("revision", 0)) + 1,
-        records=lambda: read_records(buckets, bucket, [0, *others]),
+        records=lambda: buckets.records_of(bucket, [0, *others]),
     )
     outcome = process(closed) or Outcome()
     _settle(buckets, bucket, cast("int", header["claims"]), outcome)
@@ -162,7 +139,7 @@ def _close(buckets: PeriodicAggregator, bucket: Bucket, others: Sequence[int], p
     return "processed"
 
 
-def _claim(buckets: PeriodicAggregator, bucket: Bucket, owner: str) -> Item | None:
+def _claim(buckets: BucketTable, bucket: Bucket, owner: str) -> Item | None:
     now = buckets.clock()
     sets = [
         "#state = :closed",
@@ -205,13 +182,13 @@ def _claim(buckets: PeriodicAggregator, bucket: Bucket, owner: str) -> Item | No
             ReturnValues="ALL_NEW",
         )
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+        if not condition_failed(error):
             raise
         return None
     return decode_item(answer["Attributes"])
 
 
-def _close_shard(buckets: PeriodicAggregator, bucket: Bucket, shard: int) -> None:
+def _close_shard(buckets: BucketTable, bucket: Bucket, shard: int) -> None:
     sets, values = ["#state = :closed"], dict[str, Any]()
     if buckets.retention_ms is not None:
         sets.append("expires_at_s = :expires")
@@ -225,7 +202,7 @@ def _close_shard(buckets: PeriodicAggregator, bucket: Bucket, shard: int) -> Non
     )
 
 
-def _settle(buckets: PeriodicAggregator, bucket: Bucket, token: int, outcome: Outcome) -> None:
+def _settle(buckets: BucketTable, bucket: Bucket, token: int, outcome: Outcome) -> None:
     done: TransactWriteItemTypeDef = {
         "Update": {
             "TableName": buckets.table_name,
@@ -254,7 +231,7 @@ def _settle(buckets: PeriodicAggregator, bucket: Bucket, token: int, outcome: Ou
             },
         }
     }
-    for attempts in range(_MOST_ATTEMPTS):
+    for _ in buckets.retries:
         refusal = attempt(buckets.client, [done, *outcome.writes])
         if refusal is None:
             return
@@ -266,11 +243,10 @@ def _settle(buckets: PeriodicAggregator, bucket: Bucket, token: int, outcome: Ou
             raise ClaimLostError(*bucket, token)
         if refusal.failed:
             raise OutcomeRefusedError(*bucket, [position - 1 for position in refusal.failed])
-        wait(attempts, buckets.sleep, buckets.random)
-    raise ContendedBucketError(bucket.partition(0), _MOST_ATTEMPTS)
+    raise ContendedBucketError(bucket.partition(0), buckets.retries.attempts)
 
 
-def _take_off_the_index(buckets: PeriodicAggregator, bucket: Bucket, shards: Sequence[int]) -> None:
+def _take_off_the_index(buckets: BucketTable, bucket: Bucket, shards: Sequence[int]) -> None:
     for shard in shards:
         try:
             buckets.client.update_item(
@@ -283,5 +259,5 @@ def _take_off_the_index(buckets: PeriodicAggregator, bucket: Bucket, shards: Seq
                 ExpressionAttributeValues={":closed": {"S": BucketState.CLOSED}},
             )
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+            if not condition_failed(error):
                 raise

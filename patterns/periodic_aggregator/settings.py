@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from patterns.periodic_aggregator.adding import LatePolicy
+from patterns.environment import one_of, read_variables
+from patterns.periodic_aggregator.bucket_table import LatePolicy
 from patterns.periodic_aggregator.errors import InvalidSettingError
 from patterns.periodic_aggregator.periodic import PeriodicAggregator
 
@@ -23,14 +24,14 @@ class PeriodicAggregatorSettings:
     ``_SHARDS``, ``_LEASE_MS``, ``_RETENTION_MS`` and ``_INDEX``. Only the first two are required.
     """
 
-    table_name: str
+    table_name: str = field(metadata={"variable": "TABLE"})
     width_ms: int
-    grace_ms: int
-    late: LatePolicy
-    shards: int
-    lease_ms: int
-    retention_ms: int | None
-    index_name: str
+    grace_ms: int = 0
+    late: LatePolicy = LatePolicy.NEXT_BUCKET
+    shards: int = 1
+    lease_ms: int = 60_000
+    retention_ms: int | None = None
+    index_name: str = field(default="pending", metadata={"variable": "INDEX"})
 
     @classmethod
     def from_environ(
@@ -51,32 +52,8 @@ class PeriodicAggregatorSettings:
             A variable is missing, not a number or not a policy.
         """
 
-        def text(name: str, default: str = "") -> str:
-            value = environ.get(f"{prefix}_{name}") or default
-            if not value:
-                raise InvalidSettingError(f"{prefix}_{name}", value, "must be set")
-            return value
-
-        def integer(name: str, default: str = "") -> int:
-            value = text(name, default)
-            if not (value.isascii() and value.isdecimal() and len(value) < 15):
-                raise InvalidSettingError(f"{prefix}_{name}", value, "must be a non-negative integer")
-            return int(value)
-
-        late = text("LATE", LatePolicy.NEXT_BUCKET)
-        if late not in LatePolicy.__members__:
-            members = ", ".join(LatePolicy.__members__)
-            raise InvalidSettingError(f"{prefix}_LATE", late, f"must be one of {members}")
-        return cls(
-            table_name=text("TABLE"),
-            width_ms=integer("WIDTH_MS"),
-            grace_ms=integer("GRACE_MS", "0"),
-            late=LatePolicy(late),
-            shards=integer("SHARDS", "1"),
-            lease_ms=integer("LEASE_MS", "60000"),
-            retention_ms=integer("RETENTION_MS") if environ.get(f"{prefix}_RETENTION_MS") else None,
-            index_name=text("INDEX", "pending"),
-        )
+        readers = {"LatePolicy": one_of(LatePolicy)}
+        return cls(**read_variables(cls, environ, InvalidSettingError, prefix=f"{prefix}_", readers=readers))
 
     def aggregator(
         self,

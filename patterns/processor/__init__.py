@@ -16,11 +16,12 @@ from patterns.processor.errors import (
     TransactionNotFoundError,
 )
 from patterns.processor.lambda_events import WAKE_FILTER, lambda_handler
+from patterns.processor.parking import Parked
 from patterns.processor.processor import Processor, SweepReport
 from patterns.processor.settings import ProcessorSettings
 from patterns.processor.state_codec import StateCodec
 from patterns.processor.steps import Done, Later, More, Step, StepContext
-from patterns.processor.store import Parked, Submission, TransactionStore
+from patterns.processor.store import Submission, TransactionStore
 from patterns.processor.transaction import HistoryEntry, Status, Transaction
 
 __all__ = [

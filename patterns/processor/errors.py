@@ -18,7 +18,7 @@ class InvalidSettingError(ProcessorError, ValueError):
     """A setting, a step's name or a duration lies outside its range."""
 
     def __init__(self, name: str, value: object, rule: str) -> None:
-        super().__init__(f"{name} = {value!r:.80}: must be {rule}")
+        super().__init__(f"{name} = {value!r:.80}: {rule}")
 
 
 class StateError(ProcessorError, TypeError):

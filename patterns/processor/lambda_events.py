@@ -57,7 +57,7 @@ def lambda_handler(
         if "Records" in event:
             return {"batchItemFailures": _work_batch(processor, event["Records"], remaining_ms)}
         report = processor.sweep(remaining_ms)
-        emit(_metrics(report, processor.settings.table, processor.now_ms()))
+        emit(_metrics(report, processor.settings.table, processor.store.clock()))
         return {"claimed": report.claimed, "complete": report.complete, "parked": report.parked}
 
     return handler

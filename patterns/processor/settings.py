@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from time import time_ns
 from typing import TYPE_CHECKING, TypeAlias
 
+from patterns.environment import read_variables, variable_names
 from patterns.processor.errors import InvalidSettingError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ Random: TypeAlias = "Callable[[], float]"
 RemainingTime: TypeAlias = "Callable[[], int]"
 """Returns the milliseconds left in this invocation (Lambda: ``context.get_remaining_time_in_millis``)."""
 
+_PREFIX = "PROCESSOR_"
 _DAY_MS = 24 * 3600 * 1000
 _LEASE_GRAIN_MS = 15_000
 
@@ -80,11 +82,13 @@ class ProcessorSettings:
             value: object = getattr(self, field.name)
             if field.name == "table":
                 if type(value) is not str or not value:
-                    raise InvalidSettingError("table", value, "the name of a table")
+                    raise InvalidSettingError("table", value, "must be the name of a table")
             elif type(value) is not int or value < lowest.get(field.name, 1):
-                raise InvalidSettingError(field.name, value, f"a whole number, {lowest.get(field.name, 1)} or more")
+                raise InvalidSettingError(
+                    field.name, value, f"must be a whole number, {lowest.get(field.name, 1)} or more"
+                )
         if self.shards > 64:
-            raise InvalidSettingError("shards", self.shards, "at most 64")
+            raise InvalidSettingError("shards", self.shards, "must be at most 64")
 
     def lease_end_ms(self, at_ms: int) -> int:
         """Return when a lease taken now ends: after `lease_ms`, rounded up to a quarter of a minute.
@@ -97,7 +101,7 @@ class ProcessorSettings:
     @classmethod
     def variables(cls) -> tuple[str, ...]:
         """Return the names of the environment variables, e.g. ``("PROCESSOR_TABLE", …)``."""
-        return tuple(f"PROCESSOR_{field.name.upper()}" for field in fields(cls))
+        return variable_names(cls, _PREFIX)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -113,15 +117,4 @@ class ProcessorSettings:
         InvalidSettingError
             A variable is missing, no whole number, or outside its range.
         """
-        values: dict[str, str | int] = {}
-        for field, variable in zip(fields(cls), cls.variables(), strict=True):
-            text = environ.get(variable, "")
-            if field.name == "table":
-                if not text:
-                    raise InvalidSettingError(variable, text, "set to the name of a table")
-                values[field.name] = text
-            elif text:
-                if not (text.isascii() and text.isdigit()):
-                    raise InvalidSettingError(variable, text, "a whole number")
-                values[field.name] = int(text)
-        return cls(**values)  # pyright: ignore[reportArgumentType]  # table is the one text
+        return cls(**read_variables(cls, environ, InvalidSettingError, prefix=_PREFIX))

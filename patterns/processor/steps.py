@@ -108,7 +108,7 @@ class Later(Generic[S]):
 
     def __post_init__(self) -> None:
         if type(self.delay_ms) is not int or self.delay_ms < 1:
-            raise InvalidSettingError("delay_ms", self.delay_ms, "a whole number of milliseconds, 1 or more")
+            raise InvalidSettingError("delay_ms", self.delay_ms, "must be a whole number of milliseconds, 1 or more")
 
 
 Outcome: TypeAlias = "Done[S] | More[S] | Later[S]"
@@ -151,8 +151,10 @@ class Step(Generic[S]):
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise InvalidSettingError("step name", self.name, "a-z, then a-z, 0-9, _ or -, at most 63 characters")
+            raise InvalidSettingError(
+                "step name", self.name, "must be a-z, then a-z, 0-9, _ or -, at most 63 characters"
+            )
         if self.budget_ms < 0:
-            raise InvalidSettingError(f"budget_ms of step {self.name}", self.budget_ms, "0 or more")
+            raise InvalidSettingError(f"budget_ms of step {self.name}", self.budget_ms, "must be 0 or more")
         if self.timeout_ms is not None and self.timeout_ms < 1:
-            raise InvalidSettingError(f"timeout_ms of step {self.name}", self.timeout_ms, "1 or more, or None")
+            raise InvalidSettingError(f"timeout_ms of step {self.name}", self.timeout_ms, "must be 1 or more, or None")

@@ -6,6 +6,7 @@ repeated events, and splits partitions; `Consumer` reads both.
 
 from __future__ import annotations
 
+from patterns.dynamodb.retries import Retries
 from patterns.sequenced_log.checkpoints import Checkpoints
 from patterns.sequenced_log.consumer import Consumer, Handler, Lag, Outcome, RunReport, TooManyActionsError
 from patterns.sequenced_log.errors import (
@@ -23,7 +24,6 @@ from patterns.sequenced_log.events import Event, KeyNames, NewEvent
 from patterns.sequenced_log.log import SequencedLog
 from patterns.sequenced_log.partitions import Partition, Partitions, prefixes_of, route
 from patterns.sequenced_log.places import Checkpoint, Lease, Parked
-from patterns.sequenced_log.retries import Retries
 
 __all__ = [
     "Appended",

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from patterns.sequenced_log.checkpoints import Busy, FirstLease
+from patterns.dynamodb.transient import is_transient
 from patterns.sequenced_log.errors import GapError, InvalidInputError, LeaseLostError, SequencedLogError
 from patterns.sequenced_log.events import Event, check_name, check_sequence
-from patterns.sequenced_log.retries import Retries, is_transient
+from patterns.sequenced_log.leasing import Busy, FirstLease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
+    from patterns.dynamodb.retries import Retries
     from patterns.sequenced_log.checkpoints import Checkpoints
     from patterns.sequenced_log.event_log import EventLog
     from patterns.sequenced_log.places import Lease

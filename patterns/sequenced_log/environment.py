@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from patterns.environment import read_variables, variable_names, whole_number
 from patterns.sequenced_log.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class LogEnvironment:
     @classmethod
     def variables(cls) -> tuple[str, ...]:
         """Return the names of all variables."""
-        return tuple(_PREFIX + field.name.upper() for field in fields(cls))
+        return variable_names(cls, _PREFIX)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -60,16 +61,4 @@ class LogEnvironment:
         InvalidInputError
             The first variable that is missing or no whole number where it must be one.
         """
-        values: dict[str, str | int] = {}
-        for field in fields(cls):
-            name = _PREFIX + field.name.upper()
-            text = environ.get(name, "")
-            if not text:
-                raise InvalidInputError(name, text, "is missing; the SequencedLog component sets it")
-            if field.type == "int":
-                if not (text.isascii() and text.isdigit()):
-                    raise InvalidInputError(name, text, "must be a whole number")
-                values[field.name] = int(text)
-            else:
-                values[field.name] = text
-        return cls(**values)  # pyright: ignore[reportArgumentType]  # each value has its field's type
+        return cls(**read_variables(cls, environ, InvalidInputError, prefix=_PREFIX, readers={"int": whole_number(1)}))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from patterns.dynamodb.item_size import LARGEST_ITEM, item_size
 from patterns.dynamodb.items import Item, read_int, read_str
 from patterns.sequenced_log.errors import InvalidInputError
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 LARGEST_BATCH = 99
 """Events an append may have: with its ids they are one transaction, which has at most 100 items."""
-
-LARGEST_ITEM_BYTES = 400 * 1024
-"""Amazon DynamoDB Developer Guide, "Service, account, and table quotas": item size, attribute names included."""
 
 LONGEST_NAME = 256  # bytes; partition and id together fit into a key of 2048
 ID_SEPARATOR = "~"
@@ -108,9 +106,9 @@ def encode_batch(
         "append_token": append_token,
         "appended_at_ms": appended_at_ms,
     }
-    if (size := item_bytes(item)) > LARGEST_ITEM_BYTES:
+    if (size := item_size(item)) > LARGEST_ITEM:
         raise InvalidInputError(
-            "events", f"{len(events)} of {size} bytes", f"a batch has at most {LARGEST_ITEM_BYTES} bytes as one item"
+            "events", f"{len(events)} of {size} bytes", f"a batch has at most {LARGEST_ITEM} bytes as one item"
         )
     return item
 
@@ -189,25 +187,3 @@ def check_events(events: Sequence[NewEvent], append_id: str | None) -> None:
         raise InvalidInputError("events", sorted(ids), "an id occurs twice in one append")
     if ids and append_id is not None:
         raise InvalidInputError("append_id", append_id, "is for events without ids of their own")
-
-
-def item_bytes(item: Item) -> int:
-    """Return an item's size as DynamoDB counts it, or a little more.
-
-    Source: Amazon DynamoDB Developer Guide, "DynamoDB item sizes and formats".
-    """
-    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
-
-
-def _value_bytes(value: Value) -> int:
-    if isinstance(value, str):
-        return len(value.encode())
-    if isinstance(value, bytes):
-        return len(value)
-    if value is None or isinstance(value, bool):
-        return 1
-    if isinstance(value, int):
-        return (len(str(abs(value))) + 1) // 2 + 2
-    if isinstance(value, list):
-        return 3 + sum(1 + _value_bytes(member) for member in value)
-    return 3 + sum(1 + len(name.encode()) + _value_bytes(member) for name, member in value.items())

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from patterns.dynamodb.client import dynamodb_client, shared_session
+from patterns.dynamodb.retries import Retries
 from patterns.sequenced_log.checkpoints import Checkpoints
 from patterns.sequenced_log.consumer import Consumer, Outcome, RunReport
 from patterns.sequenced_log.environment import LogEnvironment
@@ -24,7 +25,6 @@ from patterns.sequenced_log.event_log import EventLog
 from patterns.sequenced_log.events import KeyNames
 from patterns.sequenced_log.metrics import metric_line
 from patterns.sequenced_log.partitions import Partitions
-from patterns.sequenced_log.retries import Retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, cast
 from botocore.exceptions import ClientError
 
 from patterns.dynamodb.items import Item, decode_item, encode_item, read_str
+from patterns.dynamodb.refusals import condition_failed
 from patterns.sequenced_log.errors import InvalidInputError
 from patterns.sequenced_log.events import check_name
-from patterns.sequenced_log.retries import Retries, condition_failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import QueryInputTypeDef, TransactWriteItemTypeDef
+
+    from patterns.dynamodb.retries import Retries
 
 PLACEMENT_INDEX = "by_placement"
 LARGEST_SPLIT = 16

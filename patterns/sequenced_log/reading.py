@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from types_boto3_dynamodb import DynamoDBClient
 
-    from patterns.sequenced_log.retries import Retries
+    from patterns.dynamodb.retries import Retries
 
 _LARGEST_BATCH_GET = 100  # keys: BatchGetItem, Amazon DynamoDB API Reference
 

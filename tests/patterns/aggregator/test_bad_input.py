@@ -24,7 +24,7 @@ from patterns.aggregator import (
     completion,
     parse_completion,
 )
-from patterns.aggregator.item_size import item_size
+from patterns.dynamodb.item_size import item_size
 from patterns.dynamodb.items import Item, ItemCodecError
 from tests.faults import FaultyClient
 from tests.patterns.aggregator.groups import aggregator_on

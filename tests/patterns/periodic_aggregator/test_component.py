@@ -76,6 +76,12 @@ def test_impossible_inputs_name_component_and_rule(args: dict[str, Any], text: s
         graph_of(**args)
 
 
+def test_a_rate_of_one_is_in_the_singular_as_aws_wants_it() -> None:
+    assert graph_of(schedule="rate(10 minutes)")
+    with pytest.raises(InputError, match=r"1 minute without an s, got rate\(1 minutes\)"):
+        graph_of(schedule="rate(1 minutes)")
+
+
 def test_the_component_can_be_offered_to_other_programs() -> None:
     definition = Analyzer(PROJECT).analyze([PeriodicAggregator])["component_definitions"]["PeriodicAggregator"]
     described = definition.inputs | definition.outputs

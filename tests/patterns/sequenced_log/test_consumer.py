@@ -214,7 +214,6 @@ def test_a_lease_of_zero_and_other_impossible_settings(world: World) -> None:
             client=world.client, table_name="t", consumer="c", clock=world.clock, retries=world.retries(), lease_ms=0
         ), "lease_ms = 0: must be at least 1"),
         (lambda: world.consumer(checkpoint_every=0), "checkpoint_every = 0"),
-        (lambda: world.consumer(attempts=0), "attempts = 0"),
         (lambda: world.consumer(name="a~b"), "consumer = 'a~b'"),
         (lambda: world.log(remember_ids_ms=0), "remember_ids_ms = 0"),
     ]:  # fmt: skip

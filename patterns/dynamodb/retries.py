@@ -9,22 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from botocore.exceptions import (
-    ClientError,
-    ConnectionError,  # noqa: A004  # botocore's own name
-    HTTPClientError,
-)
+from botocore.exceptions import ClientError
 
-from patterns.dynamodb.transient import TRANSIENT_ERRORS, TRANSIENT_REASONS
-from patterns.sequenced_log.errors import InvalidInputError
+from patterns.dynamodb.transient import LOST_ANSWERS, is_transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _Result = TypeVar("_Result")
-
-LOST_ANSWERS = (HTTPClientError, ConnectionError)
-"""The call may have done its work or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +28,20 @@ class Retries:
     sleep
         Sleeps for so many seconds.
     random
-        Returns a number in [0, 1); full jitter, so that those who collided do not collide again.
+        Returns a number in [0, 1); full jitter, so that those who collided do not collide again:
+        https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     attempts
         Attempts in all, at least 1.
     first_wait_ms, longest_wait_ms
-        Upper bounds of the first wait and, after doubling each time, of every wait.
+        Upper bounds of the first wait and, after doubling each time, of every wait; at least 1.
+
+    Raises
+    ------
+    ValueError
+        A number below 1; the text names it.
     """
 
-    sleep: Callable[[float], None]
+    sleep: Callable[[float], object]
     random: Callable[[], float]
     attempts: int = 8
     first_wait_ms: int = 20
@@ -52,28 +50,32 @@ class Retries:
     def __post_init__(self) -> None:
         for name in ("attempts", "first_wait_ms", "longest_wait_ms"):
             if getattr(self, name) < 1:
-                raise InvalidInputError(name, getattr(self, name), "must be at least 1")
+                raise ValueError(f"{name} = {getattr(self, name)!r}: must be at least 1")
 
     def wait_s(self, failures: int) -> float:
-        """Return how long to wait after so many failures in a row, in seconds."""
+        """Return how long to wait after so many failures in a row, at least 1, in seconds."""
         bound_ms = min(self.first_wait_ms << min(failures - 1, 30), self.longest_wait_ms)
         return bound_ms * self.random() / 1000
+
+    def wait(self, failures: int) -> None:
+        """Wait as long."""
+        self.sleep(self.wait_s(failures))
 
     def __iter__(self) -> Iterator[int]:
         """Yield the numbers of the attempts from 1, with the waits between them."""
         for attempt in range(1, self.attempts + 1):
             yield attempt
             if attempt < self.attempts:
-                self.sleep(self.wait_s(attempt))
+                self.wait(attempt)
 
     def call(self, idempotent: Callable[[], _Result]) -> _Result:
         """Make a call until it is decided.
 
         Raises
         ------
-        ClientError
+        botocore.exceptions.ClientError
             An answer that another attempt would not change, such as a failed condition; or the last trouble.
-        HTTPClientError, ConnectionError
+        botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError
             The last answer was lost, too.
         """
         for attempt in self:
@@ -83,25 +85,3 @@ class Retries:
                 if attempt == self.attempts or not is_transient(error):
                     raise
         raise AssertionError("unreachable: the last attempt returns or raises")
-
-
-def is_transient(error: Exception) -> bool:
-    """Tell whether the same call may succeed later."""
-    if not isinstance(error, ClientError):
-        return isinstance(error, LOST_ANSWERS)
-    code = error.response.get("Error", {}).get("Code", "")
-    if code != "TransactionCanceledException":
-        return code in TRANSIENT_ERRORS
-    reasons = set(cancellation_codes(error)) - {"None"}
-    return bool(reasons) and reasons <= TRANSIENT_REASONS
-
-
-def condition_failed(error: ClientError) -> bool:
-    """Tell whether a condition did not hold, of a single write or of any in a transaction."""
-    code = error.response.get("Error", {}).get("Code", "")
-    return code == "ConditionalCheckFailedException" or "ConditionalCheckFailed" in cancellation_codes(error)
-
-
-def cancellation_codes(error: ClientError) -> list[str]:
-    """Return why a transaction was cancelled, one code for each of its actions; empty for any other error."""
-    return [reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])]

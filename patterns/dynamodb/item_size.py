@@ -13,16 +13,19 @@ if TYPE_CHECKING:
     from patterns.dynamodb.items import Value
 
 LARGEST_ITEM = 400 * 1024
+"""Bytes: Amazon DynamoDB Developer Guide, "Service, account, and table quotas"; attribute names included."""
+
 _CONTAINER = 3
 _MEMBER = 1
 
 
 def item_size(item: Mapping[str, Value]) -> int:
     """Return an item's size in bytes, never less than DynamoDB counts."""
-    return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
+    return sum(len(name.encode()) + value_size(value) for name, value in item.items())
 
 
-def _value_size(value: Value) -> int:
+def value_size(value: Value) -> int:
+    """Return a value's size in bytes, never less than DynamoDB counts."""
     if isinstance(value, bool) or value is None:
         return 1
     if isinstance(value, int):
@@ -32,7 +35,7 @@ def _value_size(value: Value) -> int:
         return len(value.encode(errors="replace"))
     if isinstance(value, bytes):
         return len(value)
-    if isinstance(value, list):
-        return _CONTAINER + sum(_MEMBER + _value_size(member) for member in value)
+    if isinstance(value, list | frozenset):
+        return _CONTAINER + sum(_MEMBER + value_size(member) for member in value)
     members = cast("Mapping[str, Value]", value)
     return _CONTAINER + len(members) * _MEMBER + item_size(members)
