@@ -1,13 +1,23 @@
-"""Least-privilege IAM documents, written by the edge that needs them: listed actions, complete ARNs, no wildcard."""
+"""Least-privilege IAM documents, written by the edge that needs them: listed actions, complete ARNs, no wildcard.
+
+One exception: objects of S3 cannot be listed before they are made, so ``s3:GetObject`` and ``s3:PutObject`` may be for
+all objects behind one prefix of one bucket.
+"""
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
+OBJECT_PREFIX = "versions/"
+"""The prefix of objects that rights are for."""
+
 _ACTION = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+")
+_OBJECTS = re.compile(rf"arn:[a-z-]+:s3:::[a-z0-9.-]+/{re.escape(OBJECT_PREFIX)}\*")
+_OBJECT_ACTIONS = frozenset({"s3:GetObject", "s3:PutObject"})
 
 
 class Statement(TypedDict):
@@ -38,7 +48,9 @@ def policy_document(statements: Sequence[Statement]) -> pulumi.Output[str]:
             {
                 "Effect": "Allow",
                 "Action": sorted(statement["actions"]),
-                "Resource": pulumi.Output.all(*statement["resources"]).apply(_without_wildcards),
+                "Resource": pulumi.Output.all(*statement["resources"]).apply(
+                    partial(_without_wildcards, objects=_OBJECT_ACTIONS.issuperset(statement["actions"]))
+                ),
             }
             for statement in statements
         ],
@@ -87,8 +99,8 @@ def allow(
     )
 
 
-def _without_wildcards(arns: Sequence[str]) -> list[str]:
+def _without_wildcards(arns: Sequence[str], *, objects: bool) -> list[str]:
     for arn in arns:
-        if "*" in arn:
+        if "*" in arn and not (objects and _OBJECTS.fullmatch(arn)):
             raise ValueError(f"IAM resource '{arn}' must be one complete ARN")
     return list(arns)

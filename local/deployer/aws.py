@@ -76,6 +76,10 @@ class Aws:
         return self._client("sqs")
 
     @cached_property
+    def s3(self) -> Any:
+        return self._client("s3")
+
+    @cached_property
     def sns(self) -> SNSClient:
         return self._client("sns")
 

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from patterns.historic.archive import Archive, Retention, s3_client
     from patterns.historic.attribution import Attribution, Change, Signature, SignedAttributes
     from patterns.historic.deleting import sign_and_delete
     from patterns.historic.differences import Difference, diff
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         InvalidItemKeyError,
         InvalidTimeError,
         InvalidVersionError,
+        MissingVersionError,
         NothingToRestoreError,
         RestoreConflictError,
         UnknownItemError,
@@ -40,6 +42,7 @@ __all__ = [
     "ActorChange",
     "ActorPage",
     "Anchor",
+    "Archive",
     "Attribution",
     "BatchReport",
     "BeforeFirstVersionError",
@@ -57,10 +60,12 @@ __all__ = [
     "InvalidTimeError",
     "InvalidVersionError",
     "ItemKeys",
+    "MissingVersionError",
     "NothingToRestoreError",
     "Proof",
     "Recorder",
     "RestoreConflictError",
+    "Retention",
     "Signature",
     "SignedAttributes",
     "UnknownItemError",
@@ -71,11 +76,15 @@ __all__ = [
     "diff",
     "restore",
     "restoring_put",
+    "s3_client",
     "sign_and_delete",
     "verify",
 ]
 
 _MODULE_OF = {
+    "Archive": "archive",
+    "Retention": "archive",
+    "s3_client": "archive",
     "Attribution": "attribution",
     "Change": "attribution",
     "Signature": "attribution",
@@ -92,6 +101,7 @@ _MODULE_OF = {
     "InvalidItemKeyError": "errors",
     "InvalidTimeError": "errors",
     "InvalidVersionError": "errors",
+    "MissingVersionError": "errors",
     "NothingToRestoreError": "errors",
     "RestoreConflictError": "errors",
     "UnknownItemError": "errors",

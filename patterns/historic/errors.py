@@ -27,6 +27,10 @@ class UnknownVersionError(HistoryError, LookupError):
     """The item's history holds no version of this number."""
 
 
+class MissingVersionError(UnknownVersionError):
+    """The item has later versions, but this one is neither in the table nor in the archive: somebody deleted it."""
+
+
 class BeforeFirstVersionError(HistoryError, LookupError):
     """The time lies before the item's first recorded version: what the item was then, the history cannot know."""
 

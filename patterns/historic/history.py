@@ -11,9 +11,11 @@ from patterns.historic.errors import (
     BeforeFirstVersionError,
     InvalidTimeError,
     InvalidVersionError,
+    MissingVersionError,
     UnknownItemError,
     UnknownVersionError,
 )
+from patterns.historic.tiers import Tiers, now_ms, whole_span
 from patterns.historic.version import (
     ACTOR,
     ACTOR_INDEX,
@@ -28,15 +30,15 @@ from patterns.historic.version import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from types_boto3_dynamodb import DynamoDBClient
 
+    from patterns.historic.archive import Archive
     from patterns.historic.item_key import ItemKeys
 
 HIGHEST_LIMIT = 1000
 _ONE_READ = 16  # versions
-_AFTER_RECOVERED = "~"  # sorts behind every position
 _NOTHING_BEFORE = Kept(None)
 
 
@@ -82,11 +84,19 @@ class History:
         The history table.
     keys
         The source table's keys and its name in the history.
+    archive
+        Where the versions are that the table has let go; ``None`` if it lets none go. Answers are the same from both,
+        but for `by_actor`, which knows what the table holds. Every query raises `MissingVersionError` if it needs a
+        version that is in neither.
+    clock
+        Epoch ms, to tell what may have expired.
     """
 
     client: DynamoDBClient
     table_name: str
     keys: ItemKeys
+    archive: Archive | None = None
+    clock: Callable[[], int] = now_ms
 
     def versions(
         self, key: Mapping[str, Any], *, newest_first: bool = False, limit: int = 50, token: str | None = None
@@ -115,7 +125,7 @@ class History:
         collection, item = self.keys.collection(key), self.keys.item(key)
         scope = ("historic.versions", self.table_name, collection, item, str(newest_first))
         position = decode_page_token(token, scope) if token is not None else None
-        low, high = _span(item)
+        low, high = whole_span(item)
         if newest_first:
             # One more than asked for: it says what was before the last.
             rows = list(islice(self._rows(collection, low, position or high, forward=False), limit + 2))
@@ -141,7 +151,7 @@ class History:
         InvalidVersionError
             The number is not a whole number from 1.
         UnknownVersionError
-            There is none of this number.
+            There is none of this number; `MissingVersionError` if there are later ones.
         """
         if type(number) is not int or not 1 <= number <= HIGHEST_NUMBER:
             raise InvalidVersionError(f"version must be a whole number from 1 to {HIGHEST_NUMBER}, got {number!r}")
@@ -150,6 +160,9 @@ class History:
         for version in _with_before(self._rows(collection, low, high)):
             if version.number == number:
                 return version
+        latest = self._latest(collection, item) if self.archive is not None else None
+        if latest is not None and number < latest.number:
+            raise MissingVersionError(f"version {number} of {collection} {item} is in neither tier")
         raise UnknownVersionError(f"{collection} {item} has no version {number}")
 
     def latest(self, key: Mapping[str, Any]) -> Version:
@@ -161,9 +174,10 @@ class History:
             The history holds none.
         """
         collection, item = self.keys.collection(key), self.keys.item(key)
-        for version in self._rows(collection, *_span(item), forward=False, page=1):
-            return version
-        raise UnknownItemError(f"the history holds no version of {collection} {item}")
+        found = self._latest(collection, item)
+        if found is None:
+            raise UnknownItemError(f"the history holds no version of {collection} {item}")
+        return found
 
     def as_of(self, key: Mapping[str, Any], at_ms: int) -> Version:
         """Return the version an item had at a time; of several at that very millisecond, the last.
@@ -209,7 +223,7 @@ class History:
         if latest.at_ms < from_ms:
             return ()
         earlier = self._last_until(latest, from_ms - 1)
-        low, high = _span(latest.item)
+        low, high = whole_span(latest.item)
         start = low if earlier is None else earlier.stored[VERSION_KEY]["S"]
         found: list[Version] = []
         for version in _each_with_before(self._rows(latest.collection, start, high)):
@@ -221,7 +235,8 @@ class History:
     def collection_as_of(self, hash_value: Mapping[str, Any], at_ms: int) -> Iterator[Version]:
         """Yield what each item with a hash key value was at a time; items that did not exist then are left out.
 
-        Reads the collection's whole history, a page at a time.
+        Reads the collection's whole history in the table, a page at a time; with an archive, also what `as_of` reads
+        for each item.
 
         Parameters
         ----------
@@ -231,10 +246,18 @@ class History:
             The time.
         """
         _check_time("at_ms", at_ms)
-        return _standing_at(at_ms, self._rows(self.keys.collection_of(hash_value), "", "\U0010ffff"))
+        collection = self.keys.collection_of(hash_value)
+        rows = self._tiers.hot(collection, "", "\U0010ffff")
+        if self.archive is None:
+            return _standing_at(at_ms, rows)
+        items = {version.item for version in rows} | set(self.archive.items(collection))
+        return self._standing(at_ms, {(collection, item) for item in items})
 
     def all_as_of(self, at_ms: int) -> Iterator[Version]:
-        """Yield what each item of the source table was at a time. Scans the history, a page at a time."""
+        """Yield what each item of the source table was at a time.
+
+        Scans the history, a page at a time; with an archive, also what `as_of` reads for each item.
+        """
         _check_time("at_ms", at_ms)
         pages = self.client.get_paginator("scan").paginate(
             TableName=self.table_name,
@@ -242,13 +265,19 @@ class History:
             ExpressionAttributeNames={"#source": "source", "#at": AT_MS},
             ExpressionAttributeValues={":source": {"S": self.keys.source}, ":at": {"N": str(at_ms)}},
         )
-        # A scan goes through one partition after the other, and through each in order.
-        return _standing_at(at_ms, (read_version(stored) for page in pages for stored in page["Items"]))
+        rows = (read_version(stored) for page in pages for stored in page["Items"])
+        if self.archive is None:
+            # A scan goes through one partition after the other, and through each in order.
+            return _standing_at(at_ms, rows)
+        places = {(version.collection, version.item) for version in rows}
+        for collection in self.archive.collections(self.keys.collection_source):
+            places |= {(collection, item) for item in self.archive.items(collection)}
+        return self._standing(at_ms, places)
 
     def by_actor(self, actor: str, *, limit: int = 50, token: str | None = None) -> ActorPage:
         """Return a page of what an actor wrote, newest first, to any source of the history table.
 
-        The index follows the table within a second or so.
+        The index follows the table within a second or so, and forgets what the table lets go.
 
         Raises
         ------
@@ -295,14 +324,33 @@ class History:
         """
         place = {COLLECTION: {"S": change.collection}, VERSION_KEY: {"S": change.version_key}}
         answer = self.client.get_item(TableName=self.table_name, Key=place)
-        if "Item" not in answer:
+        if "Item" in answer:
+            return read_version(answer["Item"])
+        found = None if self.archive is None else self.archive.read(change.collection, change.version_key)
+        if found is None:
             raise UnknownVersionError(f"{change.collection} has no version {change.version_key}")
-        return read_version(answer["Item"])
+        return found
 
     def all_versions(self, key: Mapping[str, Any]) -> Iterator[Version]:
         """Yield every version of an item in order, strongly consistent and as stored; what `verify` reads."""
-        collection, item = self.keys.collection(key), self.keys.item(key)
-        return self._rows(collection, *_span(item), consistent=True)
+        return self._tiers.every_version(self.keys.collection(key), self.keys.item(key))
+
+    def archived(self, key: Mapping[str, Any]) -> frozenset[str] | None:
+        """Return the ``version_key`` of each version of an item in the archive; ``None`` without one."""
+        if self.archive is None:
+            return None
+        return frozenset(self.archive.places(self.keys.collection(key), self.keys.item(key)))
+
+    def _latest(self, collection: str, item: str) -> Version | None:
+        return next(self._rows(collection, *whole_span(item), forward=False, page=1), None)
+
+    def _standing(self, at_ms: int, places: Iterable[tuple[str, str]]) -> Iterator[Version]:
+        for collection, item in sorted(places):
+            latest = self._latest(collection, item)
+            if latest is not None and latest.at_ms > at_ms:
+                latest = self._last_until(latest, at_ms)
+            if latest is not None and latest.exists:
+                yield latest
 
     def _last_until(self, latest: Version, at_ms: int) -> Version | None:
         collection, item = latest.collection, latest.item
@@ -325,39 +373,13 @@ class History:
         return None
 
     def _rows(
-        self,
-        collection: str,
-        low: str,
-        high: str,
-        *,
-        forward: bool = True,
-        page: int | None = None,
-        consistent: bool = False,
+        self, collection: str, low: str, high: str, *, forward: bool = True, page: int | None = None
     ) -> Iterator[Version]:
-        """Versions of a partition from one range key to another, both included."""
-        more: dict[str, Any] = {} if page is None else {"Limit": page}
-        while True:
-            answer = self.client.query(
-                TableName=self.table_name,
-                KeyConditionExpression="#collection = :collection AND #key BETWEEN :low AND :high",
-                ExpressionAttributeNames={"#collection": COLLECTION, "#key": VERSION_KEY},
-                ExpressionAttributeValues={
-                    ":collection": {"S": collection},
-                    ":low": {"S": low or " "},
-                    ":high": {"S": high},
-                },
-                ScanIndexForward=forward,
-                ConsistentRead=consistent,
-                **more,
-            )
-            yield from map(read_version, answer["Items"])
-            if "LastEvaluatedKey" not in answer:
-                return
-            more["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        return self._tiers.versions(collection, low, high, forward=forward, page=page)
 
-
-def _span(item: str) -> tuple[str, str]:
-    return version_key(item, 0), version_key(item, HIGHEST_NUMBER, _AFTER_RECOVERED)
+    @property
+    def _tiers(self) -> Tiers:
+        return Tiers(self.client, self.table_name, self.archive, self.clock)
 
 
 def _with_before(versions: Iterable[Version]) -> list[Version]:

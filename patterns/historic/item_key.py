@@ -69,7 +69,12 @@ class ItemKeys:
 
     def collection_of(self, hash_value: Mapping[str, Any]) -> str:
         """Return the history's partition of a hash key value such as ``{"S": "ann"}``."""
-        return f"{_part(self.source, {'S': self.source})}#{_part(self.hash_key, hash_value)}"
+        return f"{self.collection_source}#{_part(self.hash_key, hash_value)}"
+
+    @property
+    def collection_source(self) -> str:
+        """What every collection of the source starts with, up to its ``#``."""
+        return _part(self.source, {"S": self.source})
 
     def item(self, key: Mapping[str, Any]) -> str:
         """Return what the range keys of the item's versions start with, up to their ``#``."""

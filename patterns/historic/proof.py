@@ -17,18 +17,19 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from patterns.historic.images import digest
-from patterns.historic.version import FIRST_HASH, Version
+from patterns.historic.version import EXPIRES_AT_S, FIRST_HASH, VERSION_KEY, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from patterns.historic.history import History
     from patterns.historic.images import Image
 
-Problem: TypeAlias = Literal["altered", "missing", "reordered", "gap", "behind"]
+Problem: TypeAlias = Literal["altered", "missing", "reordered", "gap", "behind", "unarchived"]
 """``altered``: content or link does not fit the hashes; ``missing``: a number is not there; ``reordered``: not in the
 stream's order; ``gap``: a write between two versions was never recorded; ``behind``: the last version is not the item
-as it is now."""
+as it is now; ``unarchived``: the table will let the version go, and the archive does not have it."""
 
 
 class _Unknown(Enum):
@@ -112,11 +113,19 @@ def verify(
     Returns
     -------
     Proof
-        Reads the item's whole history, strongly consistent: one read unit per 4 KB.
+        Reads the item's whole history, strongly consistent: one read unit per 4 KB, and of the archive a list per
+        1,000 versions and an object per version that is no longer in the table.
     """
     chain = _Chain(anchor)
+    expiring: list[Version] = []
     for version in history.all_versions(key):
         chain.add(version)
+        if EXPIRES_AT_S in version.stored:
+            expiring.append(version)
+    # Listed last: a version is in the archive before it is in the table.
+    archived = history.archived(key)
+    if archived is not None:
+        chain.check_archived(expiring, archived)
     return chain.close(current)
 
 
@@ -142,6 +151,11 @@ class _Chain:
         if not version.recovered:
             self._numbered = version
         self._last = version
+
+    def check_archived(self, expiring: Iterable[Version], archived: AbstractSet[str]) -> None:
+        for version in expiring:
+            if version.stored[VERSION_KEY]["S"] not in archived:
+                self._find(version, "unarchived", "the table lets it go some day, and the archive does not have it")
 
     def close(self, current: Image | _Unknown | None) -> Proof:
         number = self._numbered.number if self._numbered else 0

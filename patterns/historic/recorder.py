@@ -4,6 +4,10 @@ A version's identity is its place in the stream. Per item the recorder knows the
 was recorded already, or was lost once and is recovered at its place; a record after it becomes the next number, written
 under the condition that nobody took the number. Two recorders at work on one item (a zombie, a duplicate delivery)
 therefore cannot record a write twice: the second one fails, reads the head again and finds its record behind it.
+
+With an archive a version is put there first, under the same condition: the archive decides who has the number, and the
+table only ever holds what the archive has. Whoever finds the number taken puts that version into the table, should its
+recorder have died before it could.
 """
 
 from __future__ import annotations
@@ -14,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from patterns.historic.attribution import Change
-from patterns.historic.errors import HistoryError, UnreadableRecordError
+from patterns.historic.errors import HistoryError, MissingVersionError, UnreadableRecordError
 from patterns.historic.images import LARGEST_IMAGE, Image, digest, estimated_size, from_stream
+from patterns.historic.tiers import Tiers, now_ms, whole_span
 from patterns.historic.version import (
     ACTOR,
     AT_MS,
     COLLECTION,
+    EXPIRES_AT_S,
     FIRST_HASH,
     VERSION_KEY,
     Version,
@@ -31,10 +37,11 @@ from patterns.historic.version import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from types_boto3_dynamodb import DynamoDBClient
 
+    from patterns.historic.archive import Retention
     from patterns.historic.attribution import Attribution, Signature
     from patterns.historic.item_key import ItemKeys
 
@@ -44,6 +51,7 @@ if TYPE_CHECKING:
 
 _MOST_HEADS = 10_000  # about 5 MB
 _MOST_ATTEMPTS = 10
+_RECOVERY_PAGE = 25  # versions
 _LONGEST_ACTOR = 500  # characters; at most 2000 bytes, and an index key has at most 2048
 _LONGEST_REASON = 2_000
 _LARGEST_SKEW_MS = 60_000  # between a signed time and the stream's
@@ -107,6 +115,7 @@ class _Head:
     at_ms: int
     hash: bytes
     digest: bytes
+    expires_at_s: int = 0
 
 
 _NOTHING = _Head(0, "", 0, FIRST_HASH, b"")
@@ -135,13 +144,30 @@ class Recorder:
         The source table's keys and its name in the history.
     attribution
         Finds who made a change, and why.
+    retention
+        How long the table keeps versions, and the archive that has all of them; ``None``: the table keeps them for
+        ever.
+    clock
+        Epoch ms, to tell what may have expired.
     """
 
-    def __init__(self, client: DynamoDBClient, table_name: str, keys: ItemKeys, attribution: Attribution) -> None:
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table_name: str,
+        keys: ItemKeys,
+        attribution: Attribution,
+        *,
+        retention: Retention | None = None,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
         self._client = client
         self._table_name = table_name
         self._keys = keys
         self._attribution = attribution
+        self._retention = retention
+        self._clock = clock
+        self._tiers = Tiers(client, table_name, None if retention is None else retention.archive, clock)
         # Only a shortcut: a stale head costs a failed condition, never a wrong version.
         self._heads: dict[tuple[str, str], _Head] = {}
 
@@ -187,7 +213,7 @@ class Recorder:
         for arrival in arrivals:
             try:
                 self._record_one(arrival, outcome)
-            except (ClientError, BotoCoreError, ContentionError) as error:
+            except (ClientError, BotoCoreError, ContentionError, MissingVersionError) as error:
                 outcome.failed, outcome.error = arrival.sequence_number, error
                 break
         return outcome
@@ -196,18 +222,15 @@ class Recorder:
         place = collection, item = self._keys.collection(arrival.key), self._keys.item(arrival.key)
         head = self._heads.get(place)
         if head is None:
-            # Most inserted items are new to the history: try without reading.
-            head = _NOTHING if arrival.change.operation == "INSERT" else self._read_head(collection, item)
+            head = self._first_guess(arrival, collection, item)
         for _ in range(_MOST_ATTEMPTS):
             if arrival.position <= head.position:
                 self._repeat_or_recover(arrival, collection, item, head, outcome)
                 return
             linked = digest(arrival.change.before) == head.digest
-            at_ms, stored = self._version(arrival, collection, item, head, linked=linked)
-            if self._put(stored):
-                after = digest(arrival.change.after)
-                head = _Head(head.number + 1, arrival.position, at_ms, stored["hash"]["B"], after)
-                self._heads[place] = head
+            appended = self._append(self._version(arrival, collection, item, head, linked=linked), head)
+            if appended is not None:
+                head = self._heads[place] = appended
                 outcome.recorded += 1
                 outcome.unlinked += not linked and head.number > 1
                 return
@@ -220,19 +243,23 @@ class Recorder:
             outcome.repeated += 1
             return
         anchor = _NOTHING
-        for version in self._backwards(collection, item):
+        span = whole_span(item)
+        for version in self._tiers.versions(collection, *span, forward=False, page=_RECOVERY_PAGE, consistent=True):
             if version.position == arrival.position:
                 outcome.repeated += 1
                 return
             if version.position < arrival.position and not version.recovered:
                 anchor = _head(version)
                 break
-        stored = self._version(arrival, collection, item, anchor, linked=False, recovered=arrival.position)[1]
+        stored = self._version(arrival, collection, item, anchor, linked=False, recovered=arrival.position)
+        # It never expires: without a number of its own, nothing in the table would show that it is gone.
+        if self._retention is not None:
+            self._retention.archive.put(stored)
         outcome.recovered += self._put(stored)
 
     def _version(
         self, arrival: _Arrival, collection: str, item: str, head: _Head, *, linked: bool, recovered: str = ""
-    ) -> tuple[int, Image]:
+    ) -> Image:
         change = arrival.change
         signature = self._attribution(change)
         signed_ms = arrival.at_ms if signature.at_ms is None else signature.at_ms
@@ -260,7 +287,33 @@ class Recorder:
         if not linked:
             stored["before"] = kept_attribute(change.before, omit=estimated_size(change.before) > room)
         stored["hash"] = {"B": hash_of(stored)}
-        return at_ms, stored
+        return stored
+
+    def _append(self, stored: Image, head: _Head) -> _Head | None:
+        """Put the next version; ``None`` if its number was another's."""
+        if self._retention is None:
+            return self._put_next(stored)
+        if self._retention.archive.put(stored):
+            return self._put_next(self._expiring(stored, head))
+        taken = self._retention.archive.read(stored[COLLECTION]["S"], stored[VERSION_KEY]["S"])
+        kept = None if taken is None else self._keep(taken, head)
+        # Its position tells this write, put by a recorder that got no further, from another one.
+        return kept if kept is not None and kept.position == stored["position"]["S"] else None
+
+    def _keep(self, archived: Version, head: _Head) -> _Head | None:
+        """Put an archived version into the table, unless it is there or would be gone at once."""
+        expiring = self._expiring(archived.stored, head)
+        expired = int(expiring[EXPIRES_AT_S]["N"]) * 1000 <= self._clock()
+        return None if expired else self._put_next(expiring)
+
+    def _put_next(self, stored: Image) -> _Head | None:
+        return _head(read_version(stored)) if self._put(stored) else None
+
+    def _expiring(self, stored: Image, head: _Head) -> Image:
+        assert self._retention is not None
+        # Never before the version before it, also when the days were made fewer: the last row must be the last to go.
+        expires_at_s = max(head.expires_at_s, self._retention.expires_at_s(int(stored[AT_MS]["N"])))
+        return {**stored, EXPIRES_AT_S: {"N": str(expires_at_s)}}
 
     def _put(self, stored: Image) -> bool:
         """Whether the version's place was free."""
@@ -277,32 +330,37 @@ class Recorder:
             raise
         return True
 
-    def _read_head(self, collection: str, item: str) -> _Head:
-        for version in self._backwards(collection, item, page=1):
-            return _head(version)
-        return _NOTHING
+    def _first_guess(self, arrival: _Arrival, collection: str, item: str) -> _Head:
+        """The head, or nothing where that is likely: most inserted items are new, and a condition finds the others."""
+        if arrival.change.operation != "INSERT":
+            return self._read_head(collection, item)
+        # What is put into the archive cannot be taken back: there, guess only what the table does not refute.
+        hot = None if self._retention is None else self._hot_head(collection, item)
+        return _NOTHING if hot is None else self._read_head(collection, item)
 
-    def _backwards(self, collection: str, item: str, page: int = 25) -> Iterator[Version]:
-        start: dict[str, Any] = {}
-        while True:
-            answer = self._client.query(
-                TableName=self._table_name,
-                KeyConditionExpression="#collection = :collection AND begins_with(#key, :item)",
-                ExpressionAttributeNames={"#collection": COLLECTION, "#key": VERSION_KEY},
-                ExpressionAttributeValues={":collection": {"S": collection}, ":item": {"S": f"{item}#"}},
-                ConsistentRead=True,
-                ScanIndexForward=False,
-                Limit=page,
-                **start,
-            )
-            yield from map(read_version, answer["Items"])
-            if "LastEvaluatedKey" not in answer:
-                return
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+    def _hot_head(self, collection: str, item: str) -> Version | None:
+        span = whole_span(item)
+        return next(self._tiers.hot(collection, *span, forward=False, page=1, consistent=True), None)
+
+    def _read_head(self, collection: str, item: str) -> _Head:
+        hot = self._hot_head(collection, item)
+        head = _NOTHING if hot is None else _head(hot)
+        if self._retention is None or self._tiers.is_last(hot):
+            return head
+        archive = self._retention.archive
+        number = archive.newest_number(collection, item)
+        newest = archive.read(collection, version_key(item, number)) if number > head.number else None
+        if newest is None:
+            return head
+        self._keep(newest, head)
+        return _head(newest)
 
 
 def _head(version: Version) -> _Head:
-    return _Head(version.number, version.position, version.at_ms, version.stored_hash, version.after_kept.digest)
+    expires_at_s = int(version.stored[EXPIRES_AT_S]["N"]) if EXPIRES_AT_S in version.stored else 0
+    return _Head(
+        version.number, version.position, version.at_ms, version.stored_hash, version.after_kept.digest, expires_at_s
+    )
 
 
 def _signed(signature: Signature) -> Image:

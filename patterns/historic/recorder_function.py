@@ -15,7 +15,13 @@ from patterns.historic.environment import HistoryEnvironment
 from patterns.historic.recorder import BatchReport, Recorder
 
 _environment = HistoryEnvironment.from_environ(os.environ)
-_recorder = Recorder(dynamodb_client(), _environment.table_name, _environment.keys, _environment.signature)
+_recorder = Recorder(
+    dynamodb_client(),
+    _environment.table_name,
+    _environment.keys,
+    _environment.signature,
+    retention=_environment.retention,
+)
 # Items share nothing but the client: side by side, a batch takes as long as its busiest item.
 _threads = ThreadPoolExecutor(max_workers=8)
 

@@ -3,7 +3,8 @@
 Stored attributes: ``collection`` and ``version_key`` (the table's keys), ``source``, ``operation``, ``at_ms``,
 ``position``, ``previous`` and ``hash``; ``actor`` and ``reason`` if the write was signed; ``after`` unless it is a
 tombstone; ``key`` if it is; ``before`` only where it is not simply the ``after`` of the version before. That halves
-what a history stores.
+what a history stores. In a table with an archive also ``expires_at_s``: when the row may go, which is no part of the
+version.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 COLLECTION, VERSION_KEY, ACTOR, AT_MS = "collection", "version_key", "actor", "at_ms"
 """Key attributes of the history table, and of its index of actors."""
+
+EXPIRES_AT_S = "expires_at_s"
+"""Epoch second after which the table may let a version go, the table's time-to-live attribute."""
 
 ACTOR_INDEX = "by-actor"
 """Name of the index: hash key ``actor``, range key ``at_ms`` (a number), keys only."""
@@ -156,6 +160,13 @@ def version_key(item: str, number: int, recovered: str = "") -> str:
     return f"{item}#{number:012d}+{recovered}" if recovered else f"{item}#{number:012d}"
 
 
+def place_of(key: str) -> tuple[str, int, str]:
+    """Return what a version's range key consists of: item, number, and the position if it was recovered."""
+    item, _, place = key.partition("#")
+    number, _, recovered = place.partition("+")
+    return item, int(number), recovered
+
+
 def stream_position(stream_arn: str, sequence_number: str) -> str:
     """Return a text that orders the changes of an item.
 
@@ -175,19 +186,18 @@ def kept_attribute(image: Image | None, *, omit: bool) -> dict[str, Any]:
 
 def hash_of(stored: Mapping[str, Any]) -> bytes:
     """Return the SHA-256 over a version's whole content, its predecessor's hash and its own keys included."""
-    content = {name: attribute for name, attribute in stored.items() if name != "hash"}
+    content = {name: attribute for name, attribute in stored.items() if name not in ("hash", EXPIRES_AT_S)}
     return sha256(canonical(content).encode()).digest()
 
 
 def read_version(stored: Mapping[str, Any]) -> Version:
     """Return a stored version."""
-    item, _, place = stored[VERSION_KEY]["S"].partition("#")
-    number, _, recovered = place.partition("+")
+    item, number, recovered = place_of(stored[VERSION_KEY]["S"])
     after = _kept(stored["after"]) if "after" in stored else Kept(None)
     return Version(
         collection=stored[COLLECTION]["S"],
         item=item,
-        number=int(number),
+        number=number,
         recovered=recovered,
         source=stored["source"]["S"],
         key=stored["key"]["M"],

@@ -66,7 +66,9 @@ class Deployment:
             check=False,
         )
         result = json.loads(done.stdout) if done.returncode == 0 else None
-        return Outcome(done.returncode, result or {}, done.stderr.strip().rsplit("\n", 1)[-1])
+        # At its end, the interpreter may still complain of an event loop that Pulumi has left behind.
+        errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+        return Outcome(done.returncode, result or {}, errors[-1] if errors else done.stderr)
 
     def up(self) -> dict[str, Any]:
         """`up` that must succeed."""

@@ -13,6 +13,7 @@ import pytest
 
 from local.deployer.archives import Content
 from local.deployer.aws import Aws
+from local.deployer.errors import DeployError
 from local.deployer.reconcile import Reconciler, Registration
 from local.deployer.resources import RESOURCE_TYPES
 from local.deployer.state import read_state
@@ -114,6 +115,7 @@ _CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"shardCount": 2, "retentionPeriod": 48, "shardLevelMetrics": ["IncomingBytes"], "tags": {"a": "b"}},
     ),
     "aws:kinesis/streamConsumer:StreamConsumer": ({"streamArn": _STREAM}, {"streamArn": _STREAM, "tags": {"a": "b"}}),
+    "aws:s3/bucket:Bucket": ({"forceDestroy": True}, {"forceDestroy": False, "tags": {"a": "b"}}),
     "aws:sns/topic:Topic": ({"displayName": "News"}, {"displayName": "Old news", "tags": {"a": "b"}}),
     "aws:cognito/userPool:UserPool": (
         {"passwordPolicy": {"minimumLength": 12}, "deletionProtection": "ACTIVE"},
@@ -159,9 +161,14 @@ class Stack:
 @pytest.fixture
 def stack(emulator: Emulator, tmp_path: Path) -> Iterator[Stack]:
     aws = Aws(emulator.endpoint_url, ACCOUNT_ID, "us-east-1")
+    # The emulator, as Lambda, wants a function's role to exist.
+    service = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [service]})
+    aws.iam.create_role(RoleName="worker", AssumeRolePolicyDocument=trust)
     stack = Stack(aws, tmp_path / "state.json")
     yield stack
     stack.down()
+    aws.iam.delete_role(RoleName="worker")
     assert {name for kind in RESOURCE_TYPES.values() for name in kind.listing(aws) or ()} == set()
 
 
@@ -187,8 +194,9 @@ def test_resources_that_hang_on_others(stack: Stack) -> None:
         ("aws:cognito/userPool:UserPool", {}),
         ("aws:lambda/function:Function", _FUNCTION),
         ("aws:lambda/layerVersion:LayerVersion", {"layerName": "libraries", "code": _EMPTY_ZIP}),
+        ("aws:s3/bucket:Bucket", {"forceDestroy": True}),
     ]
-    api_id, role_name, topic_arn, queue_url, pool_id, function_name, _ = (
+    api_id, role_name, topic_arn, queue_url, pool_id, function_name, _, bucket = (
         identifier for identifier, _ in stack.up(*roots)
     )
 
@@ -207,7 +215,10 @@ def test_resources_that_hang_on_others(stack: Stack) -> None:
                     "timeoutMilliseconds": 5000,
                 },
             ),
-            ("aws:apigatewayv2/route:Route", {"apiId": api_id, "routeKey": "GET /b" if last else "GET /a"}),
+            (
+                "aws:apigatewayv2/route:Route",
+                {"apiId": api_id, "routeKey": "GET /a", "authorizationScopes": ["shop/read", *(["shop/write"] * last)]},
+            ),
             (
                 "aws:apigatewayv2/authorizer:Authorizer",
                 {
@@ -227,8 +238,30 @@ def test_resources_that_hang_on_others(stack: Stack) -> None:
             ),
             ("aws:sqs/queuePolicy:QueuePolicy", {"queueUrl": queue_url, "policy": _POLICY + (" " if last else "")}),
             (
+                "aws:cognito/resourceServer:ResourceServer",
+                {
+                    "userPoolId": pool_id,
+                    "identifier": "shop",
+                    "scopes": [
+                        {"scopeName": name, "scopeDescription": "Look" if name == "read" else "Change"}
+                        for name in (("read", "write") if last else ("read",))
+                    ],
+                },
+            ),
+            (
                 "aws:cognito/userPoolClient:UserPoolClient",
-                {"userPoolId": pool_id, "accessTokenValidity": 2 if last else 1},
+                {
+                    "userPoolId": pool_id,
+                    "accessTokenValidity": 2 if last else 1,
+                    "generateSecret": True,
+                    "allowedOauthFlowsUserPoolClient": True,
+                    "allowedOauthFlows": ["client_credentials"],
+                    "allowedOauthScopes": ["shop/read"],
+                },
+            ),
+            (
+                "aws:cognito/userPoolDomain:UserPoolDomain",
+                {"userPoolId": pool_id, "domain": "shop-b" if last else "shop-a"},
             ),
             (
                 "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
@@ -248,6 +281,41 @@ def test_resources_that_hang_on_others(stack: Stack) -> None:
                     "statementId": "may-call",
                 },
             ),
+            (
+                "aws:s3/bucketVersioning:BucketVersioning",
+                {"bucket": bucket, "versioningConfiguration": {"status": "Suspended" if last else "Enabled"}},
+            ),
+            (
+                "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+                {
+                    "bucket": bucket,
+                    "rules": [
+                        {
+                            "applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"},
+                            "bucketKeyEnabled": last,
+                        }
+                    ],
+                },
+            ),
+            (
+                "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+                {"bucket": bucket, "blockPublicAcls": True, "ignorePublicAcls": last},
+            ),
+            ("aws:s3/bucketPolicy:BucketPolicy", {"bucket": bucket, "policy": _POLICY + (" " if last else "")}),
+            (
+                "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+                {
+                    "bucket": bucket,
+                    "rules": [
+                        {
+                            "id": "cold",
+                            "status": "Enabled",
+                            "filter": {"objectSizeGreaterThan": 131072},
+                            "transitions": [{"days": 90 if last else 30, "storageClass": "GLACIER_IR"}],
+                        }
+                    ],
+                },
+            ),
         ]
 
     covered = {kind for kind, _ in [*roots, *leaves(last=False)]} | _CHANGES.keys()
@@ -255,7 +323,7 @@ def test_resources_that_hang_on_others(stack: Stack) -> None:
     stack.up(*roots, *leaves(last=False))
     stack.up(*roots, *leaves(last=True))
     changes = stack.reconciler.changes
-    assert (changes["updated"], changes["replaced"], changes["unchanged"]) == (10, 2, len(roots))
+    assert (changes["updated"], changes["replaced"], changes["unchanged"]) == (16, 3, len(roots))
 
 
 def test_a_function_imports_from_its_layer_and_sees_the_next_version(stack: Stack) -> None:
@@ -275,6 +343,36 @@ def test_a_function_imports_from_its_layer_and_sees_the_next_version(stack: Stac
     assert deploy(2, "goodbye") == (name, "goodbye")
     assert len(RESOURCE_TYPES["aws:lambda/layerVersion:LayerVersion"].listing(stack.aws) or ()) == 1
     stack.aws.logs.delete_log_group(logGroupName=f"/aws/lambda/{name}")
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_bucket_with_objects_is_deleted_only_if_that_is_meant(stack: Stack, kept: bool) -> None:
+    ((name, outputs),) = stack.up(("aws:s3/bucket:Bucket", {"forceDestroy": not kept}))
+    assert outputs["arn"] == f"arn:aws:s3:::{name}"
+    stack.aws.s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"1", b"2"):
+        stack.aws.s3.put_object(Bucket=name, Key="a", Body=body)
+    if kept:
+        with pytest.raises(DeployError, match="BucketNotEmpty"):
+            stack.up()
+    else:
+        stack.up()
+        assert stack.aws.s3.list_buckets()["Buckets"] == []
+
+
+def test_a_bucket_policy_leaves_out_what_the_emulator_cannot_judge(stack: Stack) -> None:
+    ((bucket, _),) = stack.up(("aws:s3/bucket:Bucket", {"forceDestroy": True}))
+    everybody = {"Effect": "Deny", "Principal": "*", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    kept = {**everybody, "Action": "s3:DeleteObject"}
+    tls = {**everybody, "Action": "s3:*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    once = {**everybody, "Action": "s3:PutObject", "Condition": {"Null": {"s3:if-none-match": "true"}}}
+    for statements, left in (([tls, kept, once], [kept]), ([tls, once], [])):
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        stack.up(
+            ("aws:s3/bucket:Bucket", {"forceDestroy": True}),
+            ("aws:s3/bucketPolicy:BucketPolicy", {"bucket": bucket, "policy": policy}),
+        )
+        assert json.loads(stack.aws.s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"] == left
 
 
 def _zip(**members: str) -> Content:

@@ -1,4 +1,4 @@
-"""Amazon Cognito user pools and their clients."""
+"""Amazon Cognito user pools, their clients, scopes and domains."""
 
 from __future__ import annotations
 
@@ -155,4 +155,47 @@ class UserPoolClient(ResourceType):
         aws.cognito.delete_user_pool_client(UserPoolId=existing.inputs["userPoolId"], ClientId=existing.id)
 
 
-TYPES = (UserPool(), UserPoolClient())
+class ResourceServer(ResourceType):
+    token = "aws:cognito/resourceServer:ResourceServer"
+    mapped = frozenset({"identifier", "name", "scopes", "userPoolId"})
+    replace_on = frozenset({"identifier", "userPoolId"})
+    naming = Naming(max_length=256, is_id=False)
+
+    def create(self, aws: Aws, inputs: Properties) -> Created:
+        aws.cognito.create_resource_server(**request("cognito-idp", "CreateResourceServer", without(inputs)))
+        return Created(f"{inputs['userPoolId']}|{inputs['identifier']}", _scope_identifiers(inputs))
+
+    def update(self, aws: Aws, existing: Existing, inputs: Properties, changed: frozenset[str]) -> Properties:
+        aws.cognito.update_resource_server(**request("cognito-idp", "UpdateResourceServer", without(inputs)))
+        return _scope_identifiers(inputs)
+
+    def delete(self, aws: Aws, existing: Existing) -> None:
+        aws.cognito.delete_resource_server(
+            UserPoolId=existing.inputs["userPoolId"], Identifier=existing.inputs["identifier"]
+        )
+
+
+def _scope_identifiers(inputs: Properties) -> Properties:
+    scopes = [f"{inputs['identifier']}/{scope['scopeName']}" for scope in inputs.get("scopes", [])]
+    return {"name": inputs["name"], "scopeIdentifiers": scopes}
+
+
+class UserPoolDomain(ResourceType):
+    token = "aws:cognito/userPoolDomain:UserPoolDomain"
+    mapped = frozenset({"domain", "managedLoginVersion", "userPoolId"})
+    replace_on = frozenset({"domain", "userPoolId"})
+    delete_before_replace = True  # a pool has one such domain
+
+    def create(self, aws: Aws, inputs: Properties) -> Created:
+        aws.cognito.create_user_pool_domain(**request("cognito-idp", "CreateUserPoolDomain", without(inputs)))
+        return Created(str(inputs["domain"]), {"awsAccountId": aws.account_id})
+
+    def update(self, aws: Aws, existing: Existing, inputs: Properties, changed: frozenset[str]) -> Properties:
+        aws.cognito.update_user_pool_domain(**request("cognito-idp", "UpdateUserPoolDomain", without(inputs)))
+        return existing.outputs
+
+    def delete(self, aws: Aws, existing: Existing) -> None:
+        aws.cognito.delete_user_pool_domain(UserPoolId=existing.inputs["userPoolId"], Domain=existing.id)
+
+
+TYPES = (UserPool(), UserPoolClient(), ResourceServer(), UserPoolDomain())

@@ -1,4 +1,4 @@
-"""What a reader of a history relies on, whichever DynamoDB holds it."""
+"""What a reader of a history relies on, whichever DynamoDB holds it, and whether it still does or the archive does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from patterns.dynamodb.page_token import InvalidPageTokenError
 from patterns.historic import (
     BeforeFirstVersionError,
-    History,
     ImageOmittedError,
     ItemKeys,
     NothingToRestoreError,
@@ -22,7 +21,7 @@ from patterns.historic import (
     sign_and_delete,
     verify,
 )
-from tests.patterns.historic.world import KEYS, SIGNATURE, START_MS, Source, World, account, stored
+from tests.patterns.historic.world import KEYS, SIGNATURE, START_MS, TIERS, Source, World, account, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 
     from patterns.historic import Version
     from tests.patterns.stores import Store
+
+pytestmark = pytest.mark.parametrize("tier", TIERS, indirect=True)
 
 
 def test_who_when_why_before_and_after(store: Store) -> None:
@@ -116,7 +117,7 @@ def test_a_token_is_of_its_listing_only(store: Store) -> None:
     for key in (account(), account(name="silver")):
         for _ in range(3):
             world.source.put(key, by="ann")
-    world.deliver()
+    world.recorder().record(world.source.records)
     history = world.history
     token = history.versions(account(), limit=1).next
     actors = history.by_actor("ann", limit=1).next
@@ -190,10 +191,11 @@ def test_by_actor_finds_all_that_somebody_wrote_newest_first(store: Store) -> No
     world = World(store)
     for number in range(5):
         world.source.put(account(name=f"n{number % 2}"), by="ann" if number % 2 == 0 else "bob")
-    world.deliver()
+    world.recorder().record(world.source.records)
     first = world.history.by_actor("ann", limit=2)
     second = world.history.by_actor("ann", limit=2, token=first.next)
     assert [change.at_ms - START_MS for change in first.changes + second.changes] == [4000, 2000, 0]
+    world.expire()
     assert [world.history.read(change).number for change in first.changes + second.changes] == [3, 2, 1]
     assert world.history.by_actor("carl").changes == ()
 
@@ -290,8 +292,8 @@ def test_a_table_without_a_range_key(store: Store) -> None:
     world = World(store, Source(keys))
     world.source.put({"id": {"S": "a"}}, score={"N": "1"})
     world.source.put({"id": {"S": "a"}}, score={"N": "2"})
-    world.deliver()
-    assert History(store.client, world.table, keys).version({"id": {"S": "a"}}, 2).before == {
+    world.recorder().record(world.source.records)
+    assert world.history.version({"id": {"S": "a"}}, 2).before == {
         "id": {"S": "a"},
         "score": {"N": "1"},
     }

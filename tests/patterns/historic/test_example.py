@@ -53,3 +53,17 @@ def test_the_auditor_sees_every_move_of_the_teller(bank: RunningEnvironment) -> 
     while (found := call(bank, "auditor", player="bob")["accounts"]) != ["gold", "iron"]:
         assert time.monotonic() < deadline, found
         time.sleep(0.1)
+
+    table = bank.outputs["history_table"]
+    rows = bank.client("dynamodb").scan(TableName=table)["Items"]
+    for row in rows:
+        place = {name: row[name] for name in ("collection", "version_key")}
+        bank.client("dynamodb").delete_item(TableName=table, Key=place)  # as DynamoDB does after the hot days
+    assert len(rows) == 3
+    assert call(bank, "auditor", **account) == books
+    assert call(bank, "teller", **account, amount=1, player="ann", reason="found") == 31
+    while len((books := call(bank, "auditor", **account))["moves"]) < 3:
+        assert time.monotonic() < deadline, books
+        time.sleep(0.1)
+    assert books["holds"]
+    assert books["moves"][:2] == [first, second]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from random import Random
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from patterns.historic import History, ItemKeys, Recorder, SignedAttributes
+from patterns.historic import Archive, History, ItemKeys, Recorder, Retention, SignedAttributes
 from tests.faults import FaultyClient
-from tests.patterns.stores import Index
+from tests.patterns.stores import Index, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from patterns.historic import Attribution, BatchReport, Version
-    from tests.patterns.stores import Store
 
 Image = dict[str, Any]
 Record = dict[str, Any]
@@ -22,7 +23,28 @@ Record = dict[str, Any]
 KEYS = ItemKeys("accounts", "owner", "account")
 SIGNATURE = SignedAttributes()
 START_MS = 1_760_000_000_000
+HOT_DAYS = 30
+DAY_MS = 86_400_000
+TIERS = ("table", "hot", "expiring", "expired")
+Tier: TypeAlias = Literal["table", "hot", "expiring", "expired"]
+"""No archive; an archive, and nothing has expired; everything has, and half of it is deleted; all of it is deleted."""
+
 ACTORS = Index("by-actor", "actor", range_key="at_ms", range_key_type="N")
+
+
+_buckets: Iterator[int] = count(1)
+
+
+def unused_bucket_name() -> str:
+    return f"archive-{next(_buckets)}"
+
+
+@dataclass(frozen=True, slots=True)
+class TieredStore(Store):
+    """A store with an archive, and how far its versions have expired when a question is asked."""
+
+    archive: Archive
+    tier: Tier
 
 
 def account(owner: str = "ann", name: str = "gold") -> Image:
@@ -92,6 +114,16 @@ class Source:
         )
 
 
+class BothClients:
+    """DynamoDB and S3 as one client: they share no operation."""
+
+    def __init__(self, dynamodb: Any, s3: Any) -> None:
+        self._dynamodb, self._s3 = dynamodb, s3
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._s3 if "object" in name else self._dynamodb, name)
+
+
 @dataclass
 class World:
     """A source, its history, and a recorder that has just been started."""
@@ -100,22 +132,48 @@ class World:
     source: Source = field(default_factory=Source)
     table: str = ""
     attribution: Attribution = SIGNATURE
+    now_ms: int = START_MS
+    hot_days: int = HOT_DAYS
 
     def __post_init__(self) -> None:
         self.table = self.table or create_history(self.store)
 
     @property
+    def archive(self) -> Archive | None:
+        return self.store.archive if isinstance(self.store, TieredStore) else None
+
+    @property
     def history(self) -> History:
-        return History(self.store.client, self.table, self.source.keys)
+        return History(self.store.client, self.table, self.source.keys, self.archive, lambda: self.now_ms)
 
     def recorder(self, plan: Mapping[int, str | Callable[[], object]] | None = None) -> Recorder:
-        client: Any = FaultyClient(self.store.client, plan)
-        return Recorder(client, self.table, self.source.keys, self.attribution)
+        """A recorder whose calls to both tiers are numbered together."""
+        archive = self.archive
+        client: Any = FaultyClient(BothClients(self.store.client, archive and archive.client), plan)  # pyright: ignore[reportArgumentType]
+        retention = None if archive is None else Retention(Archive(client, archive.bucket), self.hot_days)
+        return Recorder(
+            client, self.table, self.source.keys, self.attribution, retention=retention, clock=lambda: self.now_ms
+        )
 
     def deliver(self, *records: Record) -> BatchReport:
         report = self.recorder().record(records or self.source.records)
-        assert not report.errors
+        assert not report.errors, report.errors
+        if isinstance(self.store, TieredStore) and self.store.tier in ("expiring", "expired"):
+            self.expire(share=1.0 if self.store.tier == "expired" else 0.5)
         return report
+
+    def expire(self, share: float = 1.0, days: int = 10 * HOT_DAYS) -> None:
+        """Let time pass, and delete as DynamoDB does: in any order, and only some of what has expired."""
+        self.now_ms += days * DAY_MS
+        random = Random(self.now_ms)
+        for item in stored(self.store, self.table):
+            if (
+                "expires_at_s" in item
+                and int(item["expires_at_s"]["N"]) * 1000 < self.now_ms
+                and random.random() < share
+            ):
+                place = {name: item[name] for name in ("collection", "version_key")}
+                self.store.client.delete_item(TableName=self.table, Key=place)
 
     def versions(self, key: Mapping[str, Any]) -> tuple[Version, ...]:
         return self.history.versions(key, limit=1000).versions
