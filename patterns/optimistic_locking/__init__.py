@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from patterns.optimistic_locking.adjustment import Adjustment
 from patterns.optimistic_locking.backoff import Backoff
 from patterns.optimistic_locking.conditional_requests import (
     IfMatch,
@@ -14,8 +15,10 @@ from patterns.optimistic_locking.conditional_requests import (
 )
 from patterns.optimistic_locking.environment import VersionedTableEnvironment
 from patterns.optimistic_locking.errors import (
+    AdjustmentRefusedError,
     ConflictError,
     EnvironmentVariableError,
+    InvalidAdjustmentError,
     InvalidBackoffError,
     InvalidItemError,
     InvalidKeyError,
@@ -33,10 +36,13 @@ from patterns.optimistic_locking.table import VersionedTable
 from patterns.optimistic_locking.versioned import Versioned
 
 __all__ = [
+    "Adjustment",
+    "AdjustmentRefusedError",
     "Backoff",
     "ConflictError",
     "EnvironmentVariableError",
     "IfMatch",
+    "InvalidAdjustmentError",
     "InvalidBackoffError",
     "InvalidItemError",
     "InvalidKeyError",

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from patterns.dynamodb.items import decode_item, encode_item, encode_value
-from patterns.optimistic_locking.errors import InvalidItemError
-from patterns.optimistic_locking.versioned import Versioned, check_number
+from patterns.optimistic_locking.errors import ConflictError, InvalidItemError
+from patterns.optimistic_locking.key_shape import check_number
+from patterns.optimistic_locking.versioned import Versioned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from patterns.dynamodb.items import Value
-    from patterns.optimistic_locking.versioned import Key, KeyShape
+    from patterns.optimistic_locking.adjustment import Adjustment
+    from patterns.optimistic_locking.key_shape import KeyShape
+    from patterns.optimistic_locking.versioned import Key
 
 # The members of Put, Update, Delete and ConditionCheck are those of the calls of these names, but each has a type of
 # its own in the stubs.
@@ -76,6 +79,27 @@ class VersionedWrites:
             "ExpressionAttributeValues": {**values, ":one": {"N": "1"}},
         }
 
+    def adjust(self, key: Key, adjustment: Adjustment, write_id: str) -> Write:
+        """Add to and take from some attributes of an item or none, within limits, and count the version up."""
+        self._check_changed(adjustment.changes)
+        parts = adjustment.expressions()
+        additions = ", ".join(["#version :one", *parts.additions])
+        deletions = f" DELETE {', '.join(parts.deletions)}" if parts.deletions else ""
+        return {
+            "TableName": self.table_name,
+            "Key": self.shape.encode(key),
+            "UpdateExpression": f"SET #write_id = :write_id ADD {additions}{deletions}",
+            # The same write a second time is refused, and its id in the item says so.
+            "ConditionExpression": " AND ".join(["NOT #write_id = :write_id", *parts.conditions]),
+            "ExpressionAttributeNames": {
+                **parts.names,
+                "#version": self.version_attribute,
+                "#write_id": self.write_id_attribute,
+            },
+            "ExpressionAttributeValues": {**parts.values, ":one": {"N": "1"}, ":write_id": {"S": write_id}},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+
     def delete(self, key: Key, expected: int) -> Write:
         """Delete the item of version `expected`. As a ConditionCheck: require that version."""
         return {"TableName": self.table_name, "Key": self.shape.encode(key), **self._condition(expected)}
@@ -90,6 +114,19 @@ class VersionedWrites:
                 f"stored attribute {self.version_attribute!r}", version, "must be an integer of at least 0"
             )
         return Versioned(item, version, cast("str", write_id))
+
+    def conflict(self, write: Mapping[str, Any], stored: Mapping[str, Any]) -> ConflictError:
+        """Return the conflict of a refused write with the stored item, an empty one if there is none."""
+        attributes = write.get("Key") or write["Item"]
+        key = decode_item({name: attributes[name] for name in self.shape.names})
+        expected = None
+        if not write["ConditionExpression"].startswith("attribute_not_exists"):
+            expected = int(write.get("ExpressionAttributeValues", {}).get(":expected", {}).get("N", 0))
+        return ConflictError(key, expected, self.decode(stored) if stored else None)
+
+    def is_adjustment(self, write: Mapping[str, Any]) -> bool:
+        """Tell whether a write is one of `adjust`, which has no version to be in conflict with."""
+        return ":one" in write.get("ExpressionAttributeValues", {}) and "ConditionExpression" in write
 
     def check_content(self, attributes: Mapping[str, Value]) -> None:
         """Refuse attributes that the pattern keeps."""
@@ -117,13 +154,16 @@ class VersionedWrites:
             "ExpressionAttributeValues": {":expected": {"N": str(expected)}},
         }
 
-    def _assignments(self, attributes: Mapping[str, Value], write_id: str) -> tuple[str, dict[str, str], Write]:
+    def _check_changed(self, attributes: Mapping[str, Value]) -> None:
         self.check_content(attributes)
         for name in self.shape.names:
             if name in attributes:
                 raise InvalidItemError(
                     f"attribute {name!r}", attributes[name], "must not be set: it is part of the key"
                 )
+
+    def _assignments(self, attributes: Mapping[str, Value], write_id: str) -> tuple[str, dict[str, str], Write]:
+        self._check_changed(attributes)
         pairs = list({**attributes, self.write_id_attribute: write_id}.items())
         return (
             ", ".join(f"#a{number} = :a{number}" for number in range(len(pairs))),

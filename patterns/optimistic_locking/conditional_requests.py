@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from patterns.optimistic_locking.backoff import Backoff
 from patterns.optimistic_locking.errors import ConflictError, MissingItemError
-from patterns.optimistic_locking.versioned import check_number
+from patterns.optimistic_locking.key_shape import check_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,9 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from patterns.dynamodb.refusals import answer_was_lost
+from patterns.dynamodb.transient import is_transient
 from patterns.optimistic_locking.errors import ConflictError, InvalidItemError, OutcomeUnknownError
-from patterns.optimistic_locking.refusals import answer_was_lost, is_transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from patterns.environment import read_variables
 from patterns.optimistic_locking.errors import EnvironmentVariableError
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ class VersionedTableEnvironment:
         ``VERSIONED_TABLE_SORT_KEY``, absent or empty for a table without.
     """
 
-    table_name: str
+    table_name: str = field(metadata={"variable": "NAME"})
     partition_key: str
-    sort_key: str | None
+    sort_key: str | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -44,15 +45,8 @@ class VersionedTableEnvironment:
         EnvironmentVariableError
             One is missing or empty.
         """
-        return cls(
-            table_name=_required(environ, "VERSIONED_TABLE_NAME"),
-            partition_key=_required(environ, "VERSIONED_TABLE_PARTITION_KEY"),
-            sort_key=environ.get("VERSIONED_TABLE_SORT_KEY") or None,
-        )
+        return cls(**read_variables(cls, environ, _invalid, prefix="VERSIONED_TABLE_"))
 
 
-def _required(environ: Mapping[str, str], name: str) -> str:
-    value = environ.get(name, "")
-    if not value:
-        raise EnvironmentVariableError(f"environment variable {name}", value, "must be set")
-    return value
+def _invalid(name: str, text: str, rule: str) -> EnvironmentVariableError:
+    return EnvironmentVariableError(f"environment variable {name}", text, rule)

@@ -49,6 +49,10 @@ class InvalidItemError(InvalidInputError):
     """An item carries an attribute that the table keeps itself, or another key than the one it is written to."""
 
 
+class InvalidAdjustmentError(InvalidInputError):
+    """An adjustment changes nothing, changes an attribute twice or the key, or has a limit that limits nothing."""
+
+
 class InvalidLeaseError(InvalidInputError):
     """A lease's duration is not at least one millisecond, or its holder has no name."""
 
@@ -94,6 +98,24 @@ class ConflictError(OptimisticLockingError):
         super().__init__(f"{dict(key)!r}: the write was based on {wanted}, the table holds {found}")
         self.key = key
         self.expected = expected
+        self.current = current
+
+
+class AdjustmentRefusedError(OptimisticLockingError):
+    """An adjustment would take a number below its floor, or a set beyond its size. Nothing was written.
+
+    Attributes
+    ----------
+    key
+        The item's key.
+    current
+        The item as it was stored at that moment, ``None`` if there was none. It came with the refusal: no read.
+    """
+
+    def __init__(self, key: Key, current: Versioned | None) -> None:
+        found = "no item" if current is None else f"version {current.version}, whose numbers or sets do not allow it"
+        super().__init__(f"{dict(key)!r}: the adjustment found {found}")
+        self.key = key
         self.current = current
 
 

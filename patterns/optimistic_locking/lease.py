@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from patterns.dynamodb.items import decode_item, read_int
+from patterns.dynamodb.refusals import condition_failed, item_of_failed_condition
 from patterns.optimistic_locking.errors import InvalidLeaseError, LeaseHeldError, LeaseLostError
-from patterns.optimistic_locking.refusals import condition_failed, stored_item
-from patterns.optimistic_locking.versioned import KeyShape, check_number
+from patterns.optimistic_locking.key_shape import KeyShape, check_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,8 +120,8 @@ class LeaseTable:
             )
             stored: Any = answer["Attributes"]
         except ClientError as error:
-            stored = stored_item(error)
-            if not condition_failed(error) or stored is None:
+            stored = item_of_failed_condition(error)
+            if not stored:
                 raise
             # botocore repeats a request whose answer was lost: then the lease is held by this very claim.
             if stored.get("claim") != {"S": claim}:

@@ -10,24 +10,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from botocore.exceptions import ClientError
 
+from patterns.dynamodb.refusals import answer_was_lost, cancellation_reasons, item_of_failed_condition
+from patterns.dynamodb.transient import is_transient
 from patterns.optimistic_locking.actions import VersionedWrites
 from patterns.optimistic_locking.backoff import Backoff
 from patterns.optimistic_locking.convergence import Convergence
 from patterns.optimistic_locking.errors import (
+    AdjustmentRefusedError,
     ConflictError,
     InvalidItemError,
     MissingItemError,
     OutcomeUnknownError,
     TransactionConflictError,
 )
-from patterns.optimistic_locking.refusals import (
-    answer_was_lost,
-    cancellation_reasons,
-    condition_failed,
-    is_transient,
-    stored_item,
-)
-from patterns.optimistic_locking.versioned import KeyShape, Versioned
+from patterns.optimistic_locking.key_shape import KeyShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +32,9 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
     from patterns.dynamodb.items import Item, Value
-    from patterns.optimistic_locking.versioned import Key
+    from patterns.optimistic_locking.actions import Write
+    from patterns.optimistic_locking.adjustment import Adjustment
+    from patterns.optimistic_locking.versioned import Key, Versioned
 
 Mutate: TypeAlias = "Callable[[Item], Item | None]"
 """Takes a copy of the stored item; returns the item to store, or ``None`` to leave it as it is. May run many times."""
@@ -76,7 +74,8 @@ class VersionedTable:
     new_write_id
         Returns a text that no other write has, at most 36 characters.
     on_conflict
-        Called with every conflict of a single item, also with those that a retry settles: count them here.
+        Called with every conflict, also with those that a retry settles: count them here. A transaction has one for
+        each of its items of this table that is at fault.
 
     Examples
     --------
@@ -163,7 +162,7 @@ class VersionedTable:
         try:
             self.client.delete_item(**delete)
         except ClientError as error:
-            conflict = self._conflict(error, key, version)
+            conflict = self._conflict(error, delete)
             if conflict is None:
                 raise
             self.on_conflict(conflict)
@@ -182,6 +181,38 @@ class VersionedTable:
         """
         update = self._writes.merge(key, attributes, self.new_write_id())
         return self._writes.decode(self.client.update_item(**update, ReturnValues="ALL_NEW")["Attributes"])
+
+    def adjust(self, key: Key, adjustment: Adjustment) -> None:
+        """Add to and take from an item or none, within limits. One write, no read; no conflict with other adjustments.
+
+        Adding twice is not adding once, so the write goes as a transaction of one action: however often it is sent, it
+        takes place once. Collisions are tried again.
+
+        Parameters
+        ----------
+        key
+            Which item.
+        adjustment
+            What to add and to take, and the limits.
+
+        Raises
+        ------
+        AdjustmentRefusedError
+            A limit would be passed; the current item comes with the error.
+        InvalidItemError
+            An attribute belongs to the key or to the table.
+        InvalidAdjustmentError
+            Values that no attribute can have.
+        botocore.exceptions.ClientError
+            Throttled at the last attempt, or refused for another reason, such as adding to text.
+        """
+        write_id = self.new_write_id()
+        try:
+            self.transact([{"Update": self._writes.adjust(key, adjustment, write_id)}])  # pyright: ignore[reportArgumentType]
+        except TransactionConflictError as refused:
+            current = refused.current[0]
+            if current is None or current.write_id != write_id:
+                raise AdjustmentRefusedError(key, current) from refused
 
     # Writing until it holds
 
@@ -261,6 +292,10 @@ class VersionedTable:
     def update_action(self, key: Key, version: int, attributes: Mapping[str, Value]) -> TransactWriteItemTypeDef:
         """Return an action that sets some attributes of the item of this version and leaves the others."""
         return {"Update": self._writes.update(key, version, attributes, self.new_write_id())}  # pyright: ignore[reportReturnType]
+
+    def adjust_action(self, key: Key, adjustment: Adjustment) -> TransactWriteItemTypeDef:
+        """Return `adjust` as an action of a TransactWriteItems call."""
+        return {"Update": self._writes.adjust(key, adjustment, self.new_write_id())}  # pyright: ignore[reportReturnType]
 
     def delete_action(self, key: Key, version: int) -> TransactWriteItemTypeDef:
         """Return `delete` as an action of a TransactWriteItems call."""
@@ -342,7 +377,7 @@ class VersionedTable:
         try:
             self.client.put_item(**put)
         except ClientError as error:
-            conflict = self._conflict(error, self._writes.shape.of(item), expected)
+            conflict = self._conflict(error, put)
             if conflict is None:
                 raise
             current = conflict.current
@@ -354,11 +389,9 @@ class VersionedTable:
             raise conflict from error
         return self._writes.decode(put["Item"])
 
-    def _conflict(self, error: ClientError, key: Key, expected: int | None) -> ConflictError | None:
-        if not condition_failed(error):
-            return None
-        stored = stored_item(error)
-        return ConflictError(key, expected, None if stored is None else self._writes.decode(stored))
+    def _conflict(self, error: ClientError, write: Write) -> ConflictError | None:
+        stored = item_of_failed_condition(error)
+        return None if stored is None else self._writes.conflict(write, stored)
 
     def _transaction_conflict(
         self,
@@ -371,6 +404,8 @@ class VersionedTable:
             (action,) = cast("Mapping[str, Mapping[str, Any]]", actions[position]).values()
             # Items of other tables may have attributes that the item codec does not know.
             if action["TableName"] == self.table_name:
-                stored = reasons[position].get("Item")
-                current[position] = self._writes.decode(stored) if stored else None
+                conflict = self._writes.conflict(action, reasons[position].get("Item", {}))
+                if not self._writes.is_adjustment(action):
+                    self.on_conflict(conflict)
+                current[position] = conflict.current
         return TransactionConflictError(tuple(failed), current)

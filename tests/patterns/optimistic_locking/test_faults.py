@@ -152,13 +152,16 @@ def test_a_transaction_is_repeated_through_trouble_but_not_against_a_condition(s
     table = accounts(store)
     table.create(ANN | {"gold": 1})
     client = FaultyClient(store.client, {0: trouble})
-    troubled = accounts(store, client, table_name=table.table_name)
+    conflicts: list[ConflictError] = []
+    troubled = accounts(store, client, table_name=table.table_name, on_conflict=conflicts.append)
     actions = [troubled.update_action(ANN, 1, {"gold": 0}), troubled.create_action(BOB | {"gold": 1})]
     troubled.transact(actions)
     assert client.calls["transact_write_items"] == 2
     with pytest.raises(TransactionConflictError):
         troubled.transact(actions)
     assert client.calls["transact_write_items"] == 3
+    counted = [(dict(each.key), each.expected, each.current and each.current.version) for each in conflicts]
+    assert counted == [(ANN, 1, 2), (BOB, None, 1)]
 
 
 def test_a_transaction_whose_answer_was_lost_is_not_done_twice(emulator_dynamodb: Any) -> None:
