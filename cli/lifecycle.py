@@ -6,6 +6,7 @@ import json
 import shlex
 import signal
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-    from local.delivery.stats import MappingStats
+    from local.delivery.stats import MappingStats, ScheduleStats
 
 Port = Annotated[int | None, typer.Option(help="Port on 127.0.0.1; a free one if not given.", min=1, max=65535)]
 KeepState = Annotated[bool, typer.Option("--keep-state", help="Go on with the orders of the last run, and keep them.")]
@@ -81,6 +82,7 @@ def status(ctx: typer.Context) -> None:
     screen().print(table)
     if environment.name == LOCAL:
         _print_delivery(LocalEnvironment(LOCAL).find_delivery())
+        _print_schedules(LocalEnvironment(LOCAL).find_schedules())
 
 
 def _print_delivery(mappings: Sequence[MappingStats]) -> None:
@@ -102,6 +104,23 @@ def _print_delivery(mappings: Sequence[MappingStats]) -> None:
     for mapping in mappings:
         if mapping.last_error:
             screen().print(f"{mapping.name}: {mapping.last_error}", markup=False, soft_wrap=True)
+
+
+def _print_schedules(schedules: Sequence[ScheduleStats]) -> None:
+    if not schedules:
+        return
+    numbers = ("fired", "given up", "open")
+    table = listing("schedules", "schedule", "last", "next", *numbers, numbers=numbers)
+    for schedule in schedules:
+        figures = (schedule.firings, schedule.discarded, schedule.open_events)
+        next_firing = _time(schedule.next_ms, otherwise="never") if schedule.enabled else "disabled"
+        table.add_row(
+            schedule.name, _time(schedule.last_ms, otherwise="not yet"), next_firing, *(f"{n:,}" for n in figures)
+        )
+    screen().print(table)
+    for schedule in schedules:
+        if schedule.last_error:
+            screen().print(f"{schedule.name}: {schedule.last_error}", markup=False, soft_wrap=True)
 
 
 def outputs(
@@ -174,14 +193,17 @@ def _print_samples(environment: Environment) -> None:
     material = environment.materials[0]
     # The path holds a "$default", which a shell would read as a variable.
     url = shlex.quote(environment.api_url)
-    order = json.dumps({"material": material, "quantity": 10, "price": "12.50"})
+    ask, bid = (json.dumps({"material": material, "quantity": 10, "price": price}) for price in ("12.50", "12.40"))
     headers = '-H "Authorization: Bearer $TOKEN"'
     typer.echo(
-        f"\nTalk to it from another shell, as the player alice:\n\n"
+        f"\nGive the player alice something to trade with, from another shell:\n\n"
+        f"market deposit alice {material} 100\n"
+        f"market deposit alice money 1000\n\n"
+        f"Then talk to it as alice:\n\n"
         f"URL={url}\n"
         f"TOKEN={PlayerPool(environment).mint_token('alice')}\n"
-        f"""curl -sw "\\n" "$URL/asks" {headers} -H 'Content-Type: application/json' -d '{order}'\n"""
-        f"""curl -sw "\\n" "$URL/bids" {headers} -H 'Content-Type: application/json' -d '{order}'\n"""
+        f"""curl -sw "\\n" "$URL/asks" {headers} -H 'Content-Type: application/json' -d '{ask}'\n"""
+        f"""curl -sw "\\n" "$URL/bids" {headers} -H 'Content-Type: application/json' -d '{bid}'\n"""
         f"""curl -sw "\\n" "$URL/materials/{material}/book?depth=5" {headers}\n"""
         f"""curl -sw "\\n" "$URL/materials/{material}/trades" {headers}\n\n"""
         f"Or: market sell {material} 10 12.50 --player alice; market token --player bob; market simulate\n"
@@ -193,6 +215,13 @@ def _duration(seconds: float) -> str:
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def _time(epoch_ms: int | None, *, otherwise: str) -> str:
+    """The time in UTC, to the second."""
+    if epoch_ms is None:
+        return otherwise
+    return datetime.fromtimestamp(epoch_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def _text(value: Any) -> str:

@@ -3,6 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
+LONGEST_NAME: Mapping[str, int] = {
+    "ArchiveBucket": 48,
+    "DeadLetterQueue": 66,
+    "Function": 47,
+    "KinesisStream": 113,
+    "Pipe": 51,
+    "Schedule": 47,
+    "Table": 241,
+}
+"""Characters a component's logical name may have, by the component's type name.
+
+A resource's physical name is the component's name, a suffix such as ``-function``, and eight characters of Pulumi's
+against collisions; AWS takes 64 of a role, function, pipe or schedule, 80 of a queue, 63 of a bucket, 128 of a Kinesis
+stream and 255 of a table. Longer names fail in the middle of a deployment, long after the program was read. Source: the
+services' API references (CreateRole, CreateFunction, CreatePipe, CreateSchedule, CreateQueue, CreateBucket,
+CreateStream, CreateTable).
+"""
+
 
 class InputError(ValueError):
     """A component was given a missing, unknown or impossible input.
@@ -28,7 +46,7 @@ class InputError(ValueError):
 
 
 def check_inputs(component: str, name: str, args: Mapping[str, Any], contract: type[Any]) -> None:
-    """Compare the keys of ``args`` with a component's contract.
+    """Compare the keys of ``args`` with a component's contract, and its name with the room that AWS leaves.
 
     Parameters
     ----------
@@ -42,8 +60,12 @@ def check_inputs(component: str, name: str, args: Mapping[str, Any], contract: t
     Raises
     ------
     InputError
-        A required input is missing or ``None``, or an input is not part of the contract.
+        A required input is missing or ``None``, an input is not part of the contract, or the name is too long.
     """
+    longest = LONGEST_NAME.get(component)
+    if longest is not None and len(name) > longest:
+        rule = f"must have at most {longest} characters, got {len(name)}: AWS limits the names made from it"
+        raise InputError(component, name, "name", rule)
     required: frozenset[str] = contract.__required_keys__
     optional: frozenset[str] = contract.__optional_keys__
     for key in sorted(required):

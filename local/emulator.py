@@ -1,8 +1,8 @@
 """The AWS emulator (MiniStack) as a child process: loopback only, a log file, a clean stop, and no life beyond its
 parent's.
 
-`python -m local.emulator` is the child: it runs MiniStack and ends it when the pipe on its standard input closes,
-which the operating system does when the parent dies, however it dies.
+`python -m local.emulator FOLDER` is the child: it runs MiniStack, notes in the folder what roles do in it, and ends it
+when the pipe on its standard input closes, which the operating system does when the parent dies, however it dies.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from local.permissions import RoleCall, note_calls, read_calls
 
 HOST = "127.0.0.1"
 ACCOUNT_ID = "000000000000"
@@ -129,7 +131,7 @@ class Emulator:
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "local.emulator"],
+                [sys.executable, "-m", "local.emulator", str(self._folder)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -152,6 +154,10 @@ class Emulator:
     def alive(self) -> bool:
         """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
+
+    def role_calls(self) -> tuple[RoleCall, ...]:
+        """What roles have done, or were refused, since the start: each kind of call once."""
+        return read_calls(self._folder)
 
     def stop(self) -> None:
         """End the emulator and its Lambda workers: ask, wait, and in the end kill the process group. Safe to call
@@ -199,6 +205,8 @@ class Emulator:
             # Both would listen on ports of their own.
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
+            # Signatures are checked, and a role may do what its policies grant; the account's own key may do all.
+            "AUTH": "true",
             "LAMBDA_EXECUTOR": "local",
             "LAMBDA_WARM_TTL_SECONDS": str(_IDLE_WORKER_S),
             "LOG_LEVEL": "WARNING",
@@ -220,6 +228,7 @@ def _end_with_parent() -> None:
 def main() -> None:
     """Run MiniStack in this process."""
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
+    note_calls(Path(sys.argv[1]))
     from ministack.app import main as ministack  # noqa: PLC0415 - its settings are read from the environment at import
 
     sys.argv = ["ministack"]

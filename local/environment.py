@@ -20,12 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.clients import emulator_client
-from local.delivery.stats import MappingStats
+from local.delivery.stats import MappingStats, ScheduleStats
 from local.emulator import PortTaken
+from local.permissions import read_calls
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from typing import IO
+
+    from local.permissions import RoleCall
 
 __all__ = [
     "DeployFailed",
@@ -133,6 +136,7 @@ class LocalEnvironment:
         self.description = self.folder / "environment.json"
         self.failure = self.folder / "failure.json"
         self.delivery = self.folder / "delivery.json"
+        self.schedules = self.folder / "schedules.json"
         self.log = self.folder / "supervisor.log"
         self.emulator_log = self.folder / "emulator.log"
         self._lock = self.folder / "supervisor.lock"
@@ -142,6 +146,10 @@ class LocalEnvironment:
         no harm.
         """
         return self.folder / "kept" if keep_state else self.folder
+
+    def emulator(self, *, keep_state: bool) -> Path:
+        """The emulator's folder."""
+        return self.data(keep_state=keep_state) / "emulator"
 
     def state(self, *, keep_state: bool) -> Path:
         """The deployer's state file."""
@@ -207,6 +215,20 @@ class LocalEnvironment:
         if self.find() is None or not self.delivery.exists():
             return []
         return [MappingStats(**mapping) for mapping in json.loads(self.delivery.read_text(encoding="utf-8"))]
+
+    def describe_schedules(self, schedules: Sequence[ScheduleStats]) -> None:
+        """Publish when schedules fired and will fire, in one step."""
+        _replace(self.schedules, [asdict(schedule) for schedule in schedules])
+
+    def find_schedules(self) -> list[ScheduleStats]:
+        """When schedules fired and will fire, a second old at most; none if the environment does not run."""
+        if self.find() is None or not self.schedules.exists():
+            return []
+        return [ScheduleStats(**schedule) for schedule in json.loads(self.schedules.read_text(encoding="utf-8"))]
+
+    def role_calls(self, *, keep_state: bool) -> tuple[RoleCall, ...]:
+        """What roles have done, or were refused, since the start: each kind of call once."""
+        return read_calls(self.emulator(keep_state=keep_state))
 
     def report_failure(self, error: Exception) -> None:
         """Leave the reason of a failure to whoever waits for the environment."""
@@ -295,7 +317,8 @@ def down(stack: str, *, root: Path = PROJECT_ROOT, folder: Path | None = None) -
     EnvironmentNotRunning
         There is none.
     DeployFailed
-        It is stopped, but a resource could not be deleted or was left over.
+        It is stopped, but a resource could not be deleted or was left over, or a function was refused a call for want
+        of a grant.
     """
     environment = LocalEnvironment(stack, root, folder)
     if not environment.held:

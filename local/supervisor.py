@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from local.delivery.ports import CheckpointStore
-    from local.delivery.stats import MappingStats
+    from local.delivery.stats import MappingStats, ScheduleStats
+    from local.permissions import RoleCall
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Supervisor:
         self._port = port
         self._keep_state = keep_state
         self._data = environment.data(keep_state=keep_state)
+        self._emulator_folder = environment.emulator(keep_state=keep_state)
         self._state_path = environment.state(keep_state=keep_state)
         self._stop = threading.Event()
         self._woken = threading.Event()
@@ -71,6 +73,7 @@ class Supervisor:
         self._schedules: ScheduleRunner | None = None
         self._deployments = 0
         self._started_at_ms = 0
+        self._refused: tuple[RoleCall, ...] = ()
 
     def run(self) -> None:
         """Start everything, watch over it until a signal asks for the end, and stop everything.
@@ -80,7 +83,8 @@ class Supervisor:
         Raises
         ------
         PortTaken, EnvironmentBusy, DeployFailed
-            The environment could not start, ended by itself, or could not be taken down cleanly.
+            The environment could not start, ended by itself, or could not be taken down cleanly; or a function was
+            refused a call, which tells of a grant that its component forgot.
         """
         isolate(os.environ)
         with self._environment.hold(), self._signals():
@@ -89,6 +93,9 @@ class Supervisor:
             finally:
                 self._environment.description.unlink(missing_ok=True)
                 self._environment.delivery.unlink(missing_ok=True)
+                self._environment.schedules.unlink(missing_ok=True)
+            if self._refused:
+                raise DeployFailed("; ".join(map(str, self._refused)))
 
     def _run(self) -> None:
         try:
@@ -97,7 +104,7 @@ class Supervisor:
             raise DeployFailed(str(error)) from None
         self._prepare_data()
         emulator = Emulator(
-            self._data / "emulator",
+            self._emulator_folder,
             self._environment.emulator_log,
             region=region,
             port=self._port if self._port is not None else self._previous_port(),
@@ -123,12 +130,13 @@ class Supervisor:
                 self._end(emulator)
             finally:
                 emulator.stop()
-                shutil.rmtree(self._data / "emulator" / "tmp", ignore_errors=True)
+                shutil.rmtree(self._emulator_folder / "tmp", ignore_errors=True)
 
     def _watch(
         self, emulator: Emulator, region: str, ports: AwsPorts, checkpoints: CheckpointStore, outputs: dict[str, Any]
     ) -> None:
         published: tuple[MappingStats, ...] = ()
+        published_schedules: tuple[ScheduleStats, ...] = ()
         while not self._stop.is_set():
             self._woken.wait(_WATCH_S)
             self._woken.clear()
@@ -137,6 +145,9 @@ class Supervisor:
             if self._engine is not None and (stats := self._engine.stats()) != published:
                 self._environment.describe_delivery(stats)
                 published = stats
+            if self._schedules is not None and (schedules := self._schedules.stats()) != published_schedules:
+                self._environment.describe_schedules(schedules)
+                published_schedules = schedules
             if self._redeploy:
                 self._redeploy = False
                 try:
@@ -157,11 +168,13 @@ class Supervisor:
         if self._engine is not None and self._keep_state and emulator.alive and not self._engine.drain(_DRAIN_S):
             _log.warning("orders were still on their way after %g s; they go on at the next start", _DRAIN_S)
         self._stop_delivery()
+        # Before the policies are deleted under a function that still runs.
+        self._refused = tuple(call for call in emulator.role_calls() if not call.allowed)
         if self._keep_state or not emulator.alive or not self._state_path.exists():
             return
         result = self._deployer("down", emulator)
         if result["remaining"]:
-            raise DeployFailed(f"not deleted: {', '.join(result['remaining'])}")
+            raise DeployFailed("; ".join([f"not deleted: {', '.join(result['remaining'])}", *map(str, self._refused)]))
 
     def _deploy(self, emulator: Emulator) -> dict[str, Any]:
         started_at = time.monotonic()
@@ -244,9 +257,9 @@ class Supervisor:
     def _prepare_data(self) -> None:
         """Without kept state, what a killed run may have left behind describes an emulator that is gone."""
         self._data.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(self._data / "emulator" / "tmp", ignore_errors=True)
+        shutil.rmtree(self._emulator_folder / "tmp", ignore_errors=True)
         if not self._keep_state:
-            shutil.rmtree(self._data / "emulator", ignore_errors=True)
+            shutil.rmtree(self._emulator_folder, ignore_errors=True)
             self._state_path.unlink(missing_ok=True)
 
     def _previous_port(self) -> int | None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from local.delivery.checkpoints import MemoryCheckpoints
 from local.delivery.engine import epoch_ms
 from local.delivery.ports import Checkpoint, NotReachedError
+from local.delivery.stats import ScheduleStats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,22 +77,26 @@ class Schedule:
 
 
 @dataclass(slots=True)
-class _Firing:
-    """An event on its way."""
-
-    schedule: Schedule
-    scheduled_ms: int
-    attempts: int = 0
-    due_ms: int = 0
-
-
-@dataclass(slots=True)
 class _Clockwork:
-    """A schedule with its next firing."""
+    """A schedule with its next firing; counters as in `ScheduleStats`."""
 
     schedule: Schedule
     created_ms: int
     next_ms: int | None
+    last_ms: int | None = None
+    firings: int = 0
+    discarded: int = 0
+    last_error: str = ""
+
+
+@dataclass(slots=True)
+class _Firing:
+    """An event on its way."""
+
+    clockwork: _Clockwork
+    scheduled_ms: int
+    attempts: int = 0
+    due_ms: int = 0
 
 
 class ScheduleRunner:
@@ -125,6 +130,7 @@ class ScheduleRunner:
         self._checkpoints = checkpoints or MemoryCheckpoints()
         now_ms = clock()
         self._clockworks = [self._wind_up(schedule, now_ms) for schedule in schedules if schedule.enabled]
+        self._disabled = [schedule.name for schedule in schedules if not schedule.enabled]
         self._firings: list[_Firing] = []
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -136,7 +142,9 @@ class ScheduleRunner:
             while clockwork.next_ms is not None and clockwork.next_ms <= now_ms:
                 # A machine that slept missed its firings, as one that was off.
                 if now_ms - clockwork.next_ms < _PRECISION_MS:
-                    self._firings.append(_Firing(clockwork.schedule, clockwork.next_ms))
+                    self._firings.append(_Firing(clockwork, clockwork.next_ms))
+                    clockwork.last_ms = clockwork.next_ms
+                    clockwork.firings += 1
                 clockwork.next_ms = _next(clockwork.schedule, clockwork.next_ms, clockwork.created_ms)
         for firing in [firing for firing in self._firings if firing.due_ms <= now_ms]:
             if self._deliver(firing, now_ms):
@@ -146,6 +154,23 @@ class ScheduleRunner:
         """Epoch milliseconds at which `step` has something to do next; None for never."""
         dues = [clockwork.next_ms for clockwork in self._clockworks if clockwork.next_ms is not None]
         return min([*dues, *(firing.due_ms for firing in self._firings)], default=None)
+
+    def stats(self) -> tuple[ScheduleStats, ...]:
+        """Tell when each schedule fired last and fires next; callable from any thread."""
+        firings = list(self._firings)
+        return tuple(
+            ScheduleStats(
+                name=clockwork.schedule.name,
+                enabled=True,
+                last_ms=clockwork.last_ms,
+                next_ms=clockwork.next_ms,
+                firings=clockwork.firings,
+                discarded=clockwork.discarded,
+                open_events=sum(firing.clockwork is clockwork for firing in firings),
+                last_error=clockwork.last_error,
+            )
+            for clockwork in self._clockworks
+        ) + tuple(ScheduleStats(name, False, None, None, 0, 0, 0, "") for name in self._disabled)
 
     def start(self) -> None:
         """Run in real time on a thread of its own."""
@@ -179,13 +204,14 @@ class ScheduleRunner:
 
     def _deliver(self, firing: _Firing, now_ms: int) -> bool:
         """Try once; whether the event is done with."""
-        schedule = firing.schedule
+        clockwork = firing.clockwork
+        schedule = clockwork.schedule
         firing.attempts += 1
         event = _event(firing)
         try:
             self._functions.enqueue(schedule.function, event)
         except NotReachedError as error:
-            reason = str(error)
+            clockwork.last_error = str(error)
         else:
             return True
         wait_ms = min(_LONGEST_WAIT_MS, _FIRST_WAIT_MS * 2 ** (firing.attempts - 1))
@@ -193,7 +219,8 @@ class ScheduleRunner:
         if firing.attempts <= schedule.maximum_retries and not too_old:
             firing.due_ms = now_ms + wait_ms
             return False
-        LOG.error("%s: the event of %s is given up: %s", schedule.name, _iso(firing.scheduled_ms), reason)
+        clockwork.discarded += 1
+        LOG.error("%s: the event of %s is given up: %s", schedule.name, _iso(firing.scheduled_ms), clockwork.last_error)
         if schedule.failure_queue_arn is not None:
             try:
                 self._destinations.send(schedule.failure_queue_arn, json.loads(event))
@@ -212,7 +239,7 @@ def _next(schedule: Schedule, after_ms: int, created_ms: int) -> int | None:
 
 def _event(firing: _Firing) -> str:
     """The event as JSON text: the program's with its attributes filled in, or Scheduler's own."""
-    schedule = firing.schedule
+    schedule = firing.clockwork.schedule
     execution_id = uuid.uuid5(uuid.NAMESPACE_URL, f"{schedule.arn}/{firing.scheduled_ms}/{firing.attempts}")
     if schedule.payload is None:
         region, account = schedule.arn.split(":")[3:5]

@@ -1,4 +1,4 @@
-"""Counters of the engine, for status displays."""
+"""What event delivery tells about itself, for status displays."""
 
 from __future__ import annotations
 
@@ -44,4 +44,32 @@ class MappingStats:
     destination_failures: int
     open_records: int
     iterator_age_ms: int
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleStats:
+    """A schedule's firings since its runner was created.
+
+    Attributes
+    ----------
+    name : str
+        The resource's name in the program.
+    enabled : bool
+        Whether it fires.
+    last_ms, next_ms : int | None
+        Epoch milliseconds it was last due at, and is due at next; None for not yet and never again.
+    firings, discarded, open_events : int
+        Events sent on their way; of these, given up; of these, not delivered yet.
+    last_error : str
+        Why the latest event that could not be delivered was refused; empty if there was none.
+    """
+
+    name: str
+    enabled: bool
+    last_ms: int | None
+    next_ms: int | None
+    firings: int
+    discarded: int
+    open_events: int
     last_error: str

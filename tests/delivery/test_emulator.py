@@ -40,6 +40,15 @@ def handler(event, context):
     return {"batchItemFailures": failures}
 """
 
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+)
+
 
 class Market:
     """A bids table, a stream, a function and a failure queue on an emulator, and engines over them."""
@@ -65,13 +74,15 @@ class Market:
         self.stream_arn: str = self.kinesis.describe_stream_summary(StreamName="orders")["StreamDescriptionSummary"][
             "StreamARN"
         ]
+        iam = session.client("iam", endpoint_url=endpoint_url)
+        role = iam.create_role(RoleName="matcher", AssumeRolePolicyDocument=TRUST)["Role"]
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as files:
             files.writestr("matcher.py", HANDLER)
         function = self.functions.create_function(
             FunctionName="matcher",
             Runtime="python3.13",
-            Role=f"arn:aws:iam::{ACCOUNT}:role/matcher",
+            Role=role["Arn"],
             Handler="matcher.handler",
             Code={"ZipFile": archive.getvalue()},
             Environment={"Variables": {"OUT": str(self.out)}},

@@ -14,6 +14,7 @@ from local.delivery.expressions import ExpressionError, parse_expression
 from local.delivery.memory import ManualClock, MemoryQueues
 from local.delivery.ports import NotReachedError
 from local.delivery.schedules import Schedule, ScheduleRunner
+from local.delivery.stats import ScheduleStats
 from local.delivery.wiring import WiringError, load_wiring
 
 if TYPE_CHECKING:
@@ -123,6 +124,17 @@ def test_an_event_given_up_goes_to_the_queue(limit: dict[str, int], calls: int) 
     world.run(60 * MINUTE_MS)
     assert world.calls == calls
     assert world.queues.messages == {QUEUE: [{"at": "2026-11-20T12:01:00Z"}]}
+
+
+def test_it_tells_what_fired_and_what_fires_next() -> None:
+    world = World(_schedule("rate(2 minutes)", maximum_retries=0), lambda call: call == 2)
+    before = world.runner.stats()
+    world.run(3 * MINUTE_MS)
+    assert before == (ScheduleStats("close", True, None, NOW_MS, 0, 0, 0, ""),)
+    due_ms = (NOW_MS + 2 * MINUTE_MS, NOW_MS + 4 * MINUTE_MS)
+    assert world.runner.stats() == (ScheduleStats("close", True, *due_ms, 2, 1, 0, "throttled"),)
+    disabled = World(_schedule("rate(2 minutes)", enabled=False)).runner
+    assert disabled.stats() == (ScheduleStats("close", False, None, None, 0, 0, 0, ""),)
 
 
 def test_the_event_is_the_programs_or_schedulers_own() -> None:

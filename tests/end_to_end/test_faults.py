@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from local.environment import LocalEnvironment, down, up
 from tests.end_to_end.conftest import Market, eventually
@@ -30,25 +30,8 @@ def _of(material: str, rows: Iterable[_Row]) -> list[_Row]:
     return [row for row in rows if row.material == material]
 
 
-def _records(market: Market) -> list[dict[str, Any]]:
-    """Everything on the order stream, oldest first."""
-    kinesis = market.running.client("kinesis")
-    stream = market.running.outputs["orders_stream_name"]
-    records: list[dict[str, Any]] = []
-    for shard in kinesis.list_shards(StreamName=stream)["Shards"]:
-        iterator = kinesis.get_shard_iterator(
-            StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-        )["ShardIterator"]
-        while (page := kinesis.get_records(ShardIterator=iterator, Limit=10_000))["Records"]:
-            records += page["Records"]
-            iterator = page["NextShardIterator"]
-    return records
-
-
 def test_an_unreadable_record_is_parked_whole_and_holds_up_nobody(market: Market) -> None:
-    market.running.client("kinesis").put_record(
-        StreamName=market.running.outputs["orders_stream_name"], PartitionKey="coal", Data=b"\xff not an order"
-    )
+    market.put_order_record("coal", b"\xff not an order")
 
     bid = market.handled_bid("bob", market.buy("bob", "coal", 1, "1.00"))
 
@@ -62,15 +45,8 @@ def test_the_whole_stream_replayed_twice_changes_nothing(market: Market) -> None
     for quantity in (2, 4):
         market.handled_bid("bob", market.buy("bob", "wheat", quantity, "3.00"))
     before = market.settled_tables()
-    replay = [{"Data": record["Data"], "PartitionKey": record["PartitionKey"]} for record in _records(market)]
-    assert len(replay) >= 3
-
-    kinesis = market.running.client("kinesis")
     for _ in range(2):
-        for start in range(0, len(replay), 500):
-            kinesis.put_records(
-                StreamName=market.running.outputs["orders_stream_name"], Records=replay[start : start + 500]
-            )
+        assert market.replay_orders() >= 3
     # Order is kept per material, so once this bid is handled every replayed record of wheat has been.
     marker = market.handled_bid("bob", market.buy("bob", "wheat", 1, "0.01"))
 

@@ -18,5 +18,5 @@ def test_delivery_counts_what_each_reader_has_read(market: Market) -> None:
     before = records()
     market.handled_bid("bob", market.buy("bob", "stone", 1, "1.00"))
 
-    readers = {"market-buy-bids-to-market-orders-pipe", "market-orders-to-market-matching-matcher-mapping"}
+    readers = {"market-buy-bids-to-orders-pipe", "market-orders-to-matching-matcher-mapping"}
     eventually(records, lambda after: readers <= {name for name in after if after[name] > before[name]})
