@@ -9,6 +9,7 @@ from typing import Final
 PROGRAMS: Final = {
     "order_book_vs_peers": "the matching core against its pure-Python peers, and against a book 100 times deeper",
     "matcher_vs_naive": "the matcher against one query and one transaction a bid: fills/s, calls and write units",
+    "placing_cost": "placing, changing and canceling with escrow against read, check and put: calls and units",
     "best_price": "the price of finding the best ask, after none and after 100,000 sold-out asks",
     "aggregator_vs_naive": "groups of records against a list that grows: units and invocations a record",
     "periodic_aggregator_vs_naive": "time buckets against put and scan: calls, units and items read a record",

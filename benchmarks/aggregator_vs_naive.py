@@ -27,7 +27,7 @@ from botocore.exceptions import ClientError
 from benchmarks.market_on_emulator import connect, running_emulator
 from functions.clock import now_ms
 from patterns.aggregator import Aggregator, ByCount, CompleteGroup, NewRecord
-from patterns.aggregator.item_size import item_size
+from patterns.dynamodb.item_size import item_size
 from patterns.dynamodb.items import decode_item
 
 if TYPE_CHECKING:

@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
     from types_boto3_dynamodb import DynamoDBClient
 
-TABLES = Tables(asks="asks", bids="bids", standing_bids="standing_bids", tape="tape")
+TABLES = Tables(asks="asks", sell_orders="sell_orders", bids="bids", standing_bids="standing_bids", tape="tape")
 """The names all benchmarks use."""
 
 _KEYS = {
     TABLES.asks: (("material", "S"), ("price_key", "S")),
+    TABLES.sell_orders: (("seller", "S"), ("order_key", "S")),
     TABLES.bids: (("buyer", "S"), ("order_key", "S")),
     TABLES.standing_bids: (("material", "S"), ("price_key", "S")),
     TABLES.tape: (("material", "S"), ("sequence", "N")),
 }
-_STREAMED = {TABLES.asks, TABLES.bids, TABLES.tape}
+_STREAMED = {TABLES.asks, TABLES.sell_orders, TABLES.bids, TABLES.tape}
 
 
 @contextmanager

@@ -29,7 +29,9 @@ from benchmarks.market_on_emulator import TABLES, CountingClient, connect, creat
 from functions.clock import now_ms
 from functions.matching.batch import work_batch
 from functions.matching.matcher import Matcher
+from market.fees import Fees, hold_minor
 from market.keys import ask_price_key
+from market.matching import SelfTradePrevention
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,6 +64,7 @@ WORKLOADS = (
     Workload(90, 10, materials=1, deeper=2000, rounds=3),
 )
 BATCH = 500
+FEES = Fees(maker_bps=10, taker_bps=20)
 WAYS = ("naive", "matcher")
 
 
@@ -123,6 +126,8 @@ def _bids(material: str, workload: Workload, random: Random) -> list[_Item]:
                 "filled": {"N": "0"},
                 "status": {"S": "PENDING"},
                 "placed_at_ms": {"N": str(now_ms())},
+                "fee_bps": {"N": str(FEES.taker_bps)},
+                "hold": {"N": str(hold_minor(1000, 1, FEES.taker_bps))},
             }
         )
     return items
@@ -146,7 +151,15 @@ def _matcher(client: DynamoDBClient, bids: Sequence[_Item]) -> int:
     def refuse(_record: Mapping[str, Any], reason: str) -> None:
         raise AssertionError(reason)
 
-    matcher = Matcher(client=client, tables=TABLES, clock=now_ms, sleep=lambda _seconds: None, random=Random(1).random)
+    matcher = Matcher(
+        client=client,
+        tables=TABLES,
+        fees=FEES,
+        self_trade_prevention=SelfTradePrevention.CANCEL_TAKER,
+        clock=now_ms,
+        sleep=lambda _seconds: None,
+        random=Random(1).random,
+    )
     records = _records(bids)
     fills = 0
     with ThreadPoolExecutor(max_workers=8) as threads:  # as the handler has them

@@ -69,20 +69,27 @@ class MarketApi:
         self._connection.close()
 
     def get(self, path: str, token: str, query: Mapping[str, str | int | None] | None = None) -> Reply:
-        """Read a resource; query parameters that are None are left out."""
-        asked = urlencode({name: value for name, value in (query or {}).items() if value is not None})
-        return self._request("GET", f"{path}?{asked}" if asked else path, token, None)
+        """Read a resource; query parameters that are None are left out, here and elsewhere."""
+        return self._request("GET", _with_query(path, query), token, None)
 
     def post(self, path: str, token: str, body: Mapping[str, object]) -> Reply:
-        """Send an order. It must carry a client order id: that is what makes the silent resend below safe."""
+        """Send an order or a transfer. It must carry an id of its own, which makes the resend below safe."""
         return self._request("POST", path, token, json.dumps(body).encode())
 
-    def _request(self, method: str, path: str, token: str, body: bytes | None) -> Reply:
+    def patch(self, path: str, token: str, body: Mapping[str, object]) -> Reply:
+        """Change an order. Never sent again by itself: what is asked for may be a new order."""
+        return self._request("PATCH", path, token, json.dumps(body).encode(), attempts=1)
+
+    def delete(self, path: str, token: str, query: Mapping[str, str | int | None] | None = None) -> Reply:
+        """Cancel orders: asked for twice, it is done once."""
+        return self._request("DELETE", _with_query(path, query), token, None)
+
+    def _request(self, method: str, path: str, token: str, body: bytes | None, *, attempts: int = 2) -> Reply:
         headers = {"Authorization": f"Bearer {token}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
         started = time.perf_counter()
-        for is_last in (False, True):
+        for attempt in range(1, attempts + 1):
             try:
                 self._connection.request(method, self._base_path + path, body, headers)
                 response = self._connection.getresponse()
@@ -90,17 +97,22 @@ class MarketApi:
             except (OSError, HTTPException) as error:
                 # A server may close a kept connection between two requests: ask once more on a new one.
                 self._connection.close()
-                if is_last or isinstance(error, TimeoutError):
+                if attempt == attempts or isinstance(error, TimeoutError):
                     reason = str(error) or type(error).__name__
                     raise EnvironmentUnavailableError(f"no answer from {self._api_url}: {reason}") from error
             else:
                 return Reply(response.status, _decode(text), (time.perf_counter() - started) * 1000)
-        raise AssertionError("the second attempt returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
 
 def path_of(*segments: str) -> str:
     """Build a path of the API from texts that may hold any character."""
     return "".join(f"/{quote(segment, safe='')}" for segment in segments)
+
+
+def _with_query(path: str, query: Mapping[str, str | int | None] | None) -> str:
+    asked = urlencode({name: value for name, value in (query or {}).items() if value is not None})
+    return f"{path}?{asked}" if asked else path
 
 
 def refusal(reply: Reply) -> str:

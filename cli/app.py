@@ -9,7 +9,17 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 
-from cli import lifecycle, trading, trading_day_commands
+from cli import (
+    accounts,
+    audit,
+    changing,
+    lifecycle,
+    market_data,
+    notifications,
+    settlements,
+    trading,
+    trading_day_commands,
+)
 from cli.environments import LOCAL
 from cli.failures import CommandFailedError, UnusableCommandError
 from cli.history import history
@@ -78,8 +88,18 @@ app.command(rich_help_panel="Trading")(trading.token)
 for command in (trading.sell, trading.buy):
     # So that a negative price reaches the market, which says what is wrong with it.
     app.command(rich_help_panel="Trading", context_settings={"ignore_unknown_options": True})(command)
-for command in (trading.orders, trading.book, trading.trades):
+for command in (changing.cancel, changing.cancel_all, changing.replace):
     app.command(rich_help_panel="Trading")(command)
+for command in (trading.orders, market_data.fills, notifications.notifications):
+    app.command(rich_help_panel="Trading")(command)
+for command in (trading.book, trading.trades, market_data.ticker, market_data.candles):
+    app.command(rich_help_panel="Trading")(command)
+for command in (accounts.account, accounts.journal):
+    app.command(rich_help_panel="Accounts")(command)
+for command in (accounts.deposit, accounts.withdraw):
+    app.command(rich_help_panel="Accounts", context_settings={"ignore_unknown_options": True})(command)
+for command in (settlements.settlements, settlements.settle, audit.audit):
+    app.command(rich_help_panel="Operating")(command)
 for command in (trading_day_commands.simulate, trading_day_commands.run):
     app.command(rich_help_panel="Trading day")(command)
 app.add_typer(history, name="history", rich_help_panel="Trading")

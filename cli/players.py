@@ -67,8 +67,7 @@ class PlayerPool:
         """
         # Cognito wants one character of each class; the rest carries 190 bits.
         password = "aA1-" + "".join(secrets.choice(_PASSWORD_LETTERS) for _ in range(32))
-        with suppress(self._cognito.exceptions.UsernameExistsException):
-            self._cognito.admin_create_user(UserPoolId=self._pool_id, Username=player, MessageAction="SUPPRESS")
+        self._create(player)
         self._cognito.admin_set_user_password(
             UserPoolId=self._pool_id, Username=player, Password=password, Permanent=True
         )
@@ -83,3 +82,25 @@ class PlayerPool:
             challenge = signed_in.get("ChallengeName", "no token")
             raise EnvironmentUnavailableError(f"the player pool answered {challenge} to the sign-in of {player}")
         return token
+
+    def player_id(self, player: str) -> str:
+        """Return the id that a player's tokens have as their subject, creating the player if they are new.
+
+        Parameters
+        ----------
+        player
+            User name in the pool.
+
+        Raises
+        ------
+        botocore.exceptions.ClientError
+            The pool refused.
+        """
+        self._create(player)
+        user = self._cognito.admin_get_user(UserPoolId=self._pool_id, Username=player)
+        attributes = {attribute["Name"]: attribute.get("Value", "") for attribute in user.get("UserAttributes", [])}
+        return attributes["sub"]
+
+    def _create(self, player: str) -> None:
+        with suppress(self._cognito.exceptions.UsernameExistsException):
+            self._cognito.admin_create_user(UserPoolId=self._pool_id, Username=player, MessageAction="SUPPRESS")

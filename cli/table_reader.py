@@ -1,9 +1,10 @@
-"""Reads all tables of an environment into the typed rows that the invariant check wants."""
+"""Reads the tables of an environment into the typed rows that the invariant check wants."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from market.account_rows import AccountTables
 from market.tables import MarketTables
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class TableReader:
         self._scan = cast("DynamoDBClient", environment.client("dynamodb")).get_paginator("scan")
 
     def read(self) -> MarketTables:
-        """Scan every table completely, strongly consistent.
+        """Scan every table of orders and trades completely, strongly consistent.
 
         The tables are read one after the other: only a quiet market gives a picture that is consistent in itself.
 
@@ -43,6 +44,21 @@ class TableReader:
             bids=self._items("bids_table_name"),
             standing_bids=self._items("standing_bids_table_name"),
             tape=self._items("tape_table_name"),
+        )
+
+    def read_accounts(self) -> AccountTables:
+        """Scan accounts, journal, settlements and notifications, as `read` does.
+
+        Raises
+        ------
+        market.tables.UnreadableItemError
+            A stored item is not what its table holds.
+        """
+        return AccountTables.from_items(
+            accounts=self._items("accounts_table_name"),
+            journal=self._items("journal_table_name"),
+            settlements=self._items("settlements_table_name"),
+            notifications=self._items("notifications_table_name"),
         )
 
     def _items(self, output: str) -> Iterator[dict[str, Any]]:

@@ -37,6 +37,8 @@ class AggregatorArgs(TypedDict):
     """Dotted path of the handler inside the archive: it passes its event to `patterns.aggregator.complete_groups`."""
     code: pulumi.Archive
     """Archive with the handler; the pattern libraries come from the layer."""
+    code_holds_libraries: NotRequired[bool]
+    """Whether ``code`` has the pattern libraries in it, so that the handler needs no layer. Default: false."""
     complete_at_count: NotRequired[int]
     """A group is complete with this many records. Default: number does not matter."""
     complete_with_kinds: NotRequired[Sequence[str]]
@@ -154,14 +156,16 @@ class Aggregator(pulumi.ComponentResource):
         if retention_days is not None:
             settings["AGGREGATOR_RETENTION_MS"] = str(retention_days * 24 * 3600 * 1000)
         variables: dict[str, pulumi.Input[str]] = {**settings, "AGGREGATOR_TABLE": table.table_name}
-        layer_arn = runtime_layer_arn(name, args.get("runtime_layer_arn"), self)
-
+        holds_libraries = args.get("code_holds_libraries", False)
+        # The timeouts' code is the library's.
+        needs_layer = timeout_s is not None or not holds_libraries
+        layers = [runtime_layer_arn(name, args.get("runtime_layer_arn"), self)] if needs_layer else []
         function = Function(
             f"{name}-handler",
             {
                 "handler": args["handler"],
                 "code": args["code"],
-                "layers": [layer_arn],
+                "layers": [] if holds_libraries else layers,
                 "variables": {**args.get("variables", {}), **variables},
                 "memory_mb": args.get("memory_mb", 512),
                 "timeout_s": function_timeout_s,
@@ -185,7 +189,7 @@ class Aggregator(pulumi.ComponentResource):
                 {
                     "handler": "timeouts.handler",
                     "code": pulumi.AssetArchive({"timeouts.py": pulumi.StringAsset(_TIMEOUTS)}),
-                    "layers": [layer_arn],
+                    "layers": layers,
                     # Only records are held against a rule, and this function adds none.
                     "variables": {**variables, "AGGREGATOR_COMPLETION": "timeout"},
                     "timeout_s": 60,

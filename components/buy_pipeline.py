@@ -12,8 +12,12 @@ from components.kinesis_stream import KinesisStream
 from components.settings import Settings
 from components.table import Table
 
-# New bids only: later writes are the matcher's own, and pointers from client order ids carry no bid_id.
-_NEW_BIDS = '{"eventName":["INSERT"],"dynamodb":{"NewImage":{"bid_id":{"S":[{"exists":true}]}}}}'
+# New bids, and what buyers ask of theirs: all other writes are the matcher's own. Pointers from client order ids carry
+# no bid_id.
+_NEW_BIDS_AND_REQUESTS = (
+    '{"$or":[{"eventName":["INSERT"],"dynamodb":{"NewImage":{"bid_id":{"S":[{"exists":true}]}}}},'
+    '{"eventName":["MODIFY"],"dynamodb":{"NewImage":{"request_id":{"S":[{"exists":true}]}}}}]}'
+)
 
 
 class BuyPipelineArgs(TypedDict):
@@ -23,12 +27,16 @@ class BuyPipelineArgs(TypedDict):
     """Settings of the environment."""
     api: HttpApi
     """API that serves the routes."""
+    accounts: Table
+    """Players' accounts: who places an order has what it needs moved to held."""
+    journal: Table
+    """Journal of the accounts."""
     alarm_topic_arn: pulumi.Input[str]
     """SNS topic for alarms."""
 
 
 class BuyPipeline(pulumi.ComponentResource):
-    """The table of bids and the function that accepts and shows them."""
+    """The table of bids and the function that accepts, shows, changes and cancels them."""
 
     bids: Table
     """Every bid with its status; the hash key is the buyer."""
@@ -57,6 +65,8 @@ class BuyPipeline(pulumi.ComponentResource):
                 "code": code_archive("functions.bids_api.handler"),
                 "variables": {
                     "BIDS_TABLE": bids.table_name,
+                    "ACCOUNTS_TABLE": args["accounts"].table_name,
+                    "JOURNAL_TABLE": args["journal"].table_name,
                     **settings.placing_variables,
                 },
                 "log_retention_days": settings.log_retention_days,
@@ -64,17 +74,25 @@ class BuyPipeline(pulumi.ComponentResource):
             },
             child,
         )
-        bids.grant(bids_api, "PutItem", "GetItem", "Query")
-        for route_key in ("POST /bids", "GET /bids", "GET /bids/{id}"):
+        bids.grant(bids_api, "PutItem", "UpdateItem", "GetItem", "Query")
+        args["accounts"].grant(bids_api, "UpdateItem", "Query")
+        args["journal"].grant(bids_api, "PutItem")
+        for route_key in (
+            "POST /bids",
+            "GET /bids",
+            "DELETE /bids",
+            "GET /bids/{id}",
+            "PATCH /bids/{id}",
+            "DELETE /bids/{id}",
+        ):
             args["api"].route(route_key, bids_api)
 
         self.bids = bids
-        self._log_retention_days = settings.log_retention_days
-        self._alarm_topic_arn = args["alarm_topic_arn"]
+        self._args = args
         self.register_outputs({})
 
     def feed(self, orders: KinesisStream, start_after: pulumi.Input[str]) -> None:
-        """Send every new bid to a stream, keyed by material.
+        """Send every new bid, and what buyers ask of theirs, to a stream, keyed by material.
 
         Parameters
         ----------
@@ -85,9 +103,9 @@ class BuyPipeline(pulumi.ComponentResource):
         """
         self.bids.pipe_to(
             orders,
-            filter_pattern=_NEW_BIDS,
+            filter_pattern=_NEW_BIDS_AND_REQUESTS,
             partition_key="$.dynamodb.NewImage.material.S",
-            log_retention_days=self._log_retention_days,
+            log_retention_days=self._args["settings"].log_retention_days,
             start_after=start_after,
-            alarm_topic_arn=self._alarm_topic_arn,
+            alarm_topic_arn=self._args["alarm_topic_arn"],
         )

@@ -1,4 +1,4 @@
-"""An HTTP API on which every route demands a player's token."""
+"""An HTTP API on which every route demands a token, and some routes a token with a scope."""
 
 import json
 import re
@@ -34,6 +34,8 @@ class HttpApiArgs(TypedDict):
     """HTTPS URL of the token issuer; its ``/.well-known/openid-configuration`` must be public."""
     jwt_audience: pulumi.Input[str]
     """The ``aud`` or ``client_id`` a token must carry."""
+    further_jwt_audiences: NotRequired[Sequence[pulumi.Input[str]]]
+    """Others it may carry instead, such as the client of a service. Default: none."""
     log_retention_days: int
     """How long the access log keeps its events."""
     allowed_origins: NotRequired[Sequence[str]]
@@ -65,7 +67,7 @@ class HttpApi(pulumi.ComponentResource):
             protocol_type="HTTP",
             cors_configuration={
                 "allow_origins": list(origins),
-                "allow_methods": ["GET", "POST"],
+                "allow_methods": ["GET", "POST", "PATCH", "DELETE"],
                 "allow_headers": ["authorization", "content-type"],
                 "max_age": 3600,
             }
@@ -78,7 +80,10 @@ class HttpApi(pulumi.ComponentResource):
             api_id=api.id,
             authorizer_type="JWT",
             identity_sources=["$request.header.Authorization"],
-            jwt_configuration={"issuer": args["jwt_issuer"], "audiences": [args["jwt_audience"]]},
+            jwt_configuration={
+                "issuer": args["jwt_issuer"],
+                "audiences": [args["jwt_audience"], *args.get("further_jwt_audiences", ())],
+            },
             opts=child,
         )
         log_group = aws.cloudwatch.LogGroup(f"{name}-logs", retention_in_days=args["log_retention_days"], opts=child)
@@ -115,7 +120,7 @@ class HttpApi(pulumi.ComponentResource):
         self.api_id = api.id
         self.register_outputs({"url": self.url, "api_id": self.api_id})
 
-    def route(self, route_key: str, function: Function) -> None:
+    def route(self, route_key: str, function: Function, *, scopes: Sequence[str] = ()) -> None:
         """Answer a route with a function.
 
         Parameters
@@ -124,6 +129,8 @@ class HttpApi(pulumi.ComponentResource):
             Method and path, such as ``GET /asks/{id}``.
         function
             Handler of API Gateway's payload format 2.0. Grant it what it needs first: the route opens after its grants.
+        scopes
+            OAuth scopes of which a token must have one, such as ``market/audit``. Empty: any valid token will do.
 
         Raises
         ------
@@ -150,6 +157,7 @@ class HttpApi(pulumi.ComponentResource):
             route_key=route_key,
             authorization_type="JWT",
             authorizer_id=self._authorizer.id,
+            authorization_scopes=list(scopes) or None,
             target=pulumi.Output.concat("integrations/", self._integration(function).id),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permission, *function.grants]),
         )

@@ -6,6 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.alarms import raise_alarm
+from components.edges import edge_name
 from components.function import Function
 from components.inputs import check_inputs, check_range
 from components.stream_consumer import StreamConsumer
@@ -81,7 +82,7 @@ class KinesisStream(pulumi.ComponentResource):
         alarm_topic_arn
             SNS topic for the subscription's alarms.
         """
-        name = f"{self.pulumi_resource_name}-to-{function.pulumi_resource_name}"
+        name = edge_name(self.pulumi_resource_name, function.pulumi_resource_name)
         consumer_arn: pulumi.Output[str] | None = None
         if enhanced_fan_out:
             consumer = aws.kinesis.StreamConsumer(

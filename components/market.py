@@ -4,17 +4,23 @@ from typing import TypedDict
 
 import pulumi
 
+from components.accounts import Accounts
 from components.alarms import AlarmTopic
+from components.audit import Audit
 from components.buy_pipeline import BuyPipeline
+from components.expiry import Expiry
+from components.history import MarketHistory
 from components.http_api import HttpApi
 from components.inputs import check_inputs
 from components.kinesis_stream import KinesisStream
+from components.market_data import MarketData
 from components.matching import Matching
-from components.order_history import OrderHistory
+from components.notifications import Notifications
 from components.player_pool import PlayerPool
 from components.quotes import Quotes
 from components.sell_pipeline import SellPipeline
 from components.settings import Settings
+from components.settlement import Settlement
 
 
 class MarketArgs(TypedDict):
@@ -25,22 +31,30 @@ class MarketArgs(TypedDict):
 
 
 class Market(pulumi.ComponentResource):
-    """Players, API, both pipelines, matching, quotes and history, wired together."""
+    """Players, accounts, API, both pipelines, matching, settlement, market data and audit, wired together."""
 
     players: PlayerPool
     """Issuer of player tokens."""
     api: HttpApi
     """The market's HTTP API."""
     orders: KinesisStream
-    """Stream of new asks and bids, keyed by material."""
+    """Stream of orders and of what players ask of them, keyed by material."""
+    accounts: Accounts
+    """What everybody owns, and the journal of every movement."""
     selling: SellPipeline
     """The seller's way."""
     buying: BuyPipeline
     """The buyer's way."""
     matching: Matching
     """Where asks meet bids."""
-    history: OrderHistory
-    """Every version of every order."""
+    settlement: Settlement
+    """Where trades become goods and money."""
+    notifications: Notifications
+    """Where players are told of their complete orders."""
+    data: MarketData
+    """Candles, ticker and own fills."""
+    history: MarketHistory
+    """Every version of every order, account and settlement."""
 
     def __init__(self, name: str, args: MarketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("commodities-market:index:Market", name, {}, opts)
@@ -64,6 +78,7 @@ class Market(pulumi.ComponentResource):
             {
                 "jwt_issuer": players.jwt_issuer,
                 "jwt_audience": players.jwt_audience,
+                "further_jwt_audiences": [] if players.service_client_id is None else [players.service_client_id],
                 "allowed_origins": settings.allowed_origins,
                 "log_retention_days": settings.log_retention_days,
                 "alarm_topic_arn": alarms.arn,
@@ -73,14 +88,29 @@ class Market(pulumi.ComponentResource):
         orders = KinesisStream(
             f"{name}-orders", {"shards": settings.kinesis_shards, "alarm_topic_arn": alarms.arn}, child
         )
+        accounts = Accounts(
+            f"{name}-accounts", {"settings": settings, "api": api, "alarm_topic_arn": alarms.arn}, child
+        )
         selling = SellPipeline(
             f"{name}-sell",
-            {"settings": settings, "api": api, "alarm_topic_arn": alarms.arn},
+            {
+                "settings": settings,
+                "api": api,
+                "accounts": accounts.accounts,
+                "journal": accounts.journal,
+                "alarm_topic_arn": alarms.arn,
+            },
             child,
         )
         buying = BuyPipeline(
             f"{name}-buy",
-            {"settings": settings, "api": api, "alarm_topic_arn": alarms.arn},
+            {
+                "settings": settings,
+                "api": api,
+                "accounts": accounts.accounts,
+                "journal": accounts.journal,
+                "alarm_topic_arn": alarms.arn,
+            },
             child,
         )
         matching = Matching(
@@ -89,6 +119,7 @@ class Market(pulumi.ComponentResource):
                 "settings": settings,
                 "orders": orders,
                 "asks": selling.asks,
+                "sell_orders": selling.sell_orders,
                 "bids": buying.bids,
                 "alarm_topic_arn": alarms.arn,
             },
@@ -98,6 +129,33 @@ class Market(pulumi.ComponentResource):
         # creates a pipe, and the provider does not retry there as it does for the matcher's subscription.
         selling.feed(orders, start_after=matching.subscription_id)
         buying.feed(orders, start_after=matching.subscription_id)
+        Expiry(
+            f"{name}-expiry",
+            {
+                "settings": settings,
+                "orders": orders,
+                "asks": selling.asks,
+                "standing_bids": matching.standing_bids,
+                "alarm_topic_arn": alarms.arn,
+            },
+            child,
+        )
+        notifications = Notifications(
+            f"{name}-notices", {"settings": settings, "api": api, "alarm_topic_arn": alarms.arn}, child
+        )
+        settlement = Settlement(
+            f"{name}-settlement",
+            {
+                "settings": settings,
+                "api": api,
+                "accounts": accounts.accounts,
+                "journal": accounts.journal,
+                "tape": matching.tape,
+                "notifications": notifications,
+                "alarm_topic_arn": alarms.arn,
+            },
+            child,
+        )
         Quotes(
             f"{name}-quotes",
             {
@@ -111,7 +169,21 @@ class Market(pulumi.ComponentResource):
             child,
         )
 
-        history = OrderHistory(
+        data = MarketData(
+            f"{name}-data",
+            {
+                "settings": settings,
+                "api": api,
+                "tape": matching.tape,
+                "journal": accounts.journal,
+                "asks": selling.asks,
+                "standing_bids": matching.standing_bids,
+                "alarm_topic_arn": alarms.arn,
+            },
+            child,
+        )
+
+        history = MarketHistory(
             f"{name}-history",
             {
                 "settings": settings,
@@ -119,6 +191,26 @@ class Market(pulumi.ComponentResource):
                 "asks": selling.asks,
                 "sell_orders": selling.sell_orders,
                 "bids": buying.bids,
+                "accounts": accounts.accounts,
+                "settlements": settlement.settlements,
+                "alarm_topic_arn": alarms.arn,
+            },
+            child,
+        )
+        Audit(
+            f"{name}-audit",
+            {
+                "settings": settings,
+                "api": api,
+                "asks": selling.asks,
+                "sell_orders": selling.sell_orders,
+                "bids": buying.bids,
+                "standing_bids": matching.standing_bids,
+                "tape": matching.tape,
+                "accounts": accounts.accounts,
+                "journal": accounts.journal,
+                "settlements": settlement.settlements,
+                "history": history.history,
                 "alarm_topic_arn": alarms.arn,
             },
             child,
@@ -127,8 +219,12 @@ class Market(pulumi.ComponentResource):
         self.players = players
         self.api = api
         self.orders = orders
+        self.accounts = accounts
         self.selling = selling
         self.buying = buying
         self.matching = matching
+        self.settlement = settlement
+        self.notifications = notifications
+        self.data = data
         self.history = history
         self.register_outputs({})

@@ -6,6 +6,7 @@ import pulumi
 
 from components.code_archive import code_archive
 from components.dead_letter_queue import DeadLetterQueue
+from components.expiry import BY_EXPIRY
 from components.function import Function
 from components.inputs import check_inputs
 from components.kinesis_stream import KinesisStream
@@ -19,9 +20,11 @@ class MatchingArgs(TypedDict):
     settings: Settings
     """Settings of the environment."""
     orders: KinesisStream
-    """Stream of new asks and bids, keyed by material."""
+    """Stream of new orders and of what is asked of them, keyed by material."""
     asks: Table
     """Open asks."""
+    sell_orders: Table
+    """Every ask as its seller placed it, with its status unless the book says it."""
     bids: Table
     """Every bid with its status."""
     alarm_topic_arn: pulumi.Input[str]
@@ -56,6 +59,7 @@ class Matching(pulumi.ComponentResource):
             {
                 "hash_key": "material",
                 "range_key": "price_key",
+                "indexes": [BY_EXPIRY],
                 "point_in_time_recovery": settings.point_in_time_recovery,
                 "deletion_protection": settings.deletion_protection,
             },
@@ -81,10 +85,14 @@ class Matching(pulumi.ComponentResource):
                 "code": code_archive("functions.matcher.handler"),
                 "variables": {
                     "ASKS_TABLE": args["asks"].table_name,
+                    "SELL_ORDERS_TABLE": args["sell_orders"].table_name,
                     "BIDS_TABLE": args["bids"].table_name,
                     "STANDING_BIDS_TABLE": standing_bids.table_name,
                     "TAPE_TABLE": tape.table_name,
                     "PARKED_RECORDS_QUEUE_URL": parked_records.url,
+                    "MAKER_FEE_BPS": str(settings.maker_fee_bps),
+                    "TAKER_FEE_BPS": str(settings.taker_fee_bps),
+                    "SELF_TRADE_PREVENTION": settings.self_trade_prevention.value,
                 },
                 # One full core: matching a batch is the only CPU work on an order's way.
                 "memory_mb": 1769,
@@ -94,9 +102,10 @@ class Matching(pulumi.ComponentResource):
             },
             child,
         )
-        args["asks"].grant(matcher, "Query", "UpdateItem", "DeleteItem")
+        args["asks"].grant(matcher, "Query", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem")
+        args["sell_orders"].grant(matcher, "BatchGetItem", "PutItem", "UpdateItem")
         args["bids"].grant(matcher, "BatchGetItem", "PutItem", "UpdateItem")
-        standing_bids.grant(matcher, "Query", "PutItem", "UpdateItem", "DeleteItem")
+        standing_bids.grant(matcher, "Query", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem")
         tape.grant(matcher, "Query", "PutItem")
         parked_records.grant_send(matcher)
         subscription = args["orders"].subscribe(

@@ -15,7 +15,22 @@ PACKAGE_NAME = "commodities-market"
 PACKAGE_VERSION = "0.1.0"
 
 # They arrange the market's own parts and take these, or the market's settings, as arguments: no other program has them.
-NOT_OFFERED = frozenset({"BuyPipeline", "Market", "Matching", "OrderHistory", "Quotes", "SellPipeline"})
+NOT_OFFERED = frozenset(
+    {
+        "Accounts",
+        "Audit",
+        "BuyPipeline",
+        "Expiry",
+        "Market",
+        "MarketData",
+        "MarketHistory",
+        "Matching",
+        "Notifications",
+        "Quotes",
+        "SellPipeline",
+        "Settlement",
+    }
+)
 
 
 class PackageProvider(ComponentProvider):

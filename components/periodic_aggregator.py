@@ -36,6 +36,8 @@ class PeriodicAggregatorArgs(TypedDict):
     """Dotted path of the handler inside the archive: it calls `PeriodicAggregator.close_due`."""
     code: pulumi.Archive
     """Archive with the handler; the pattern libraries come from the layer."""
+    code_holds_libraries: NotRequired[bool]
+    """Whether ``code`` has the pattern libraries in it, so that no layer is needed. Default: false."""
     width_s: int
     """Width of a bucket in seconds, 1..31536000; one begins at every multiple of it in Unix time."""
     grace_s: NotRequired[int]
@@ -143,7 +145,9 @@ class PeriodicAggregator(pulumi.ComponentResource):
             {
                 "handler": args["handler"],
                 "code": args["code"],
-                "layers": [runtime_layer_arn(name, args.get("runtime_layer_arn"), self)],
+                "layers": []
+                if args.get("code_holds_libraries", False)
+                else [runtime_layer_arn(name, args.get("runtime_layer_arn"), self)],
                 "variables": {**args.get("variables", {}), **variables},
                 "memory_mb": args.get("memory_mb", 512),
                 "timeout_s": function_timeout_s,

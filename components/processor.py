@@ -27,6 +27,8 @@ class ProcessorArgs(TypedDict):
     """Dotted path of the handler inside the archive: what `patterns.processor.lambda_handler` returned."""
     code: pulumi.Archive
     """Archive with the handler and the steps. The pattern libraries come from the layer."""
+    code_holds_libraries: NotRequired[bool]
+    """Whether ``code`` has the pattern libraries in it, so that no layer is needed. Default: false."""
     variables: NotRequired[Mapping[str, pulumi.Input[str]]]
     """The handler's own environment variables. Default: none."""
     table_name: NotRequired[pulumi.Input[str] | None]
@@ -72,6 +74,8 @@ class Processor(pulumi.ComponentResource):
     """Physical name of the transactions table: what submitters set as ``PROCESSOR_TABLE``."""
     table_arn: pulumi.Output[str]
     """ARN of the table."""
+    table_stream_arn: pulumi.Output[str]
+    """ARN of the table's change stream, for one more reader, such as a history."""
     function_name: pulumi.Output[str]
     """Physical name of the function that runs the steps."""
     function_arn: pulumi.Output[str]
@@ -107,7 +111,9 @@ class Processor(pulumi.ComponentResource):
             {
                 "handler": args["handler"],
                 "code": args["code"],
-                "layers": [runtime_layer_arn(name, args.get("runtime_layer_arn"), self)],
+                "layers": []
+                if args.get("code_holds_libraries", False)
+                else [runtime_layer_arn(name, args.get("runtime_layer_arn"), self)],
                 "variables": {
                     **args.get("variables", {}),
                     "PROCESSOR_TABLE": table.table_name,
@@ -159,6 +165,7 @@ class Processor(pulumi.ComponentResource):
         self._shards = shards
         self.table_name = table.table_name
         self.table_arn = table.arn
+        self.table_stream_arn = table.stream_arn
         self.function_name = function.function_name
         self.function_arn = function.arn
         self.role_name = function.role_name
@@ -168,6 +175,7 @@ class Processor(pulumi.ComponentResource):
             {
                 "table_name": self.table_name,
                 "table_arn": self.table_arn,
+                "table_stream_arn": self.table_stream_arn,
                 "function_name": self.function_name,
                 "function_arn": self.function_arn,
                 "role_name": self.role_name,
@@ -189,6 +197,10 @@ class Processor(pulumi.ComponentResource):
     def grant_submit(self, function: Function) -> None:
         """Let a function submit transactions and ask where they are."""
         self._table.grant(function, "PutItem", "GetItem")
+
+    def grant_audit(self, function: Function) -> None:
+        """Let a function read all transactions, and write none."""
+        self._table.grant(function, "GetItem", "BatchGetItem", "Scan")
 
     def grant_operate(self, function: Function) -> None:
         """Let a function look up, list, re-drive and abandon transactions."""

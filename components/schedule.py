@@ -13,7 +13,7 @@ from components.grants import allow, service_trust_policy
 from components.inputs import InputError, check_inputs, check_range
 
 _EXPRESSION = re.compile(
-    r"rate\([1-9][0-9]* (minute|hour|day)s?\)"
+    r"rate\((?!1 \w+s)[1-9][0-9]* (minute|hour|day)s?\)"
     r"|cron\(\S+( \S+){5}\)"
     r"|at\([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\)"
 )
@@ -76,8 +76,8 @@ class Schedule(pulumi.ComponentResource):
         max_event_age_s = args.get("max_event_age_s", 3600)
         event = args.get("input", _DEFAULT_INPUT)
         if not _EXPRESSION.fullmatch(expression):
-            rule = f"must be rate(n minutes), cron(six fields) or at(yyyy-mm-ddThh:mm:ss), got {expression}"
-            raise InputError("Schedule", name, "expression", rule)
+            rule = "must be rate(n minutes), cron(six fields) or at(yyyy-mm-ddThh:mm:ss), 1 minute without an s"
+            raise InputError("Schedule", name, "expression", f"{rule}, got {expression}")
         check_range("Schedule", name, "max_retries", max_retries, low=0, high=2)
         check_range("Schedule", name, "max_event_age_s", max_event_age_s, low=60, high=21_600)
         _check_event(name, event)

@@ -1,10 +1,11 @@
-"""The seller's way: HTTP API → asks table → change stream → pipe → order stream."""
+"""The seller's way: HTTP API → tables of asks and sell orders → change streams → pipes → order stream."""
 
 from typing import TypedDict
 
 import pulumi
 
 from components.code_archive import code_archive
+from components.expiry import BY_EXPIRY
 from components.function import Function
 from components.http_api import HttpApi
 from components.inputs import check_inputs
@@ -12,8 +13,14 @@ from components.kinesis_stream import KinesisStream
 from components.settings import Settings
 from components.table import Table
 
-# New asks only: fills and sold-out deletions are the matcher's own writes.
+# New asks only: fills and deletions are the matcher's own writes.
 _NEW_ASKS = '{"eventName":["INSERT"],"dynamodb":{"NewImage":{"ask_id":{"S":[{"exists":true}]}}}}'
+# Asks that the matcher is to put into the book, and what sellers ask of their orders. The record of an ask that is in
+# the book from the start has no status, a pointer from a client order id neither.
+_ARRIVING_ASKS_AND_REQUESTS = (
+    '{"$or":[{"eventName":["INSERT"],"dynamodb":{"NewImage":{"status":{"S":["PENDING"]}}}},'
+    '{"eventName":["MODIFY"],"dynamodb":{"NewImage":{"request_id":{"S":[{"exists":true}]}}}}]}'
+)
 
 
 class SellPipelineArgs(TypedDict):
@@ -23,12 +30,16 @@ class SellPipelineArgs(TypedDict):
     """Settings of the environment."""
     api: HttpApi
     """API that serves the routes."""
+    accounts: Table
+    """Players' accounts: who places an order has what it needs moved to held."""
+    journal: Table
+    """Journal of the accounts."""
     alarm_topic_arn: pulumi.Input[str]
     """SNS topic for alarms."""
 
 
 class SellPipeline(pulumi.ComponentResource):
-    """Tables of asks and the function that accepts and shows them."""
+    """Tables of asks and the function that accepts, shows, changes and cancels them."""
 
     asks: Table
     """Open asks, the sell side of the book; the hash key is the material."""
@@ -46,6 +57,7 @@ class SellPipeline(pulumi.ComponentResource):
             {
                 "hash_key": "material",
                 "range_key": "price_key",
+                "indexes": [BY_EXPIRY],
                 "stream": True,
                 "point_in_time_recovery": settings.point_in_time_recovery,
                 "deletion_protection": settings.deletion_protection,
@@ -57,6 +69,7 @@ class SellPipeline(pulumi.ComponentResource):
             {
                 "hash_key": "seller",
                 "range_key": "order_key",
+                "stream": True,
                 "point_in_time_recovery": settings.point_in_time_recovery,
                 "deletion_protection": settings.deletion_protection,
             },
@@ -70,6 +83,8 @@ class SellPipeline(pulumi.ComponentResource):
                 "variables": {
                     "ASKS_TABLE": asks.table_name,
                     "SELL_ORDERS_TABLE": sell_orders.table_name,
+                    "ACCOUNTS_TABLE": args["accounts"].table_name,
+                    "JOURNAL_TABLE": args["journal"].table_name,
                     **settings.placing_variables,
                 },
                 "log_retention_days": settings.log_retention_days,
@@ -77,19 +92,27 @@ class SellPipeline(pulumi.ComponentResource):
             },
             child,
         )
-        asks.grant(asks_api, "PutItem", "GetItem", "BatchGetItem")
-        sell_orders.grant(asks_api, "PutItem", "GetItem", "Query")
-        for route_key in ("POST /asks", "GET /asks", "GET /asks/{id}"):
+        asks.grant(asks_api, "PutItem", "BatchGetItem")
+        sell_orders.grant(asks_api, "PutItem", "UpdateItem", "GetItem", "BatchGetItem", "Query")
+        args["accounts"].grant(asks_api, "UpdateItem", "Query")
+        args["journal"].grant(asks_api, "PutItem")
+        for route_key in (
+            "POST /asks",
+            "GET /asks",
+            "DELETE /asks",
+            "GET /asks/{id}",
+            "PATCH /asks/{id}",
+            "DELETE /asks/{id}",
+        ):
             args["api"].route(route_key, asks_api)
 
         self.asks = asks
         self.sell_orders = sell_orders
-        self._log_retention_days = settings.log_retention_days
-        self._alarm_topic_arn = args["alarm_topic_arn"]
+        self._args = args
         self.register_outputs({})
 
     def feed(self, orders: KinesisStream, start_after: pulumi.Input[str]) -> None:
-        """Send every new ask to a stream, keyed by material.
+        """Send every new ask, and what sellers ask of theirs, to a stream, keyed by material.
 
         Parameters
         ----------
@@ -98,11 +121,12 @@ class SellPipeline(pulumi.ComponentResource):
         start_after
             A value known only once the matcher is reading.
         """
-        self.asks.pipe_to(
-            orders,
-            filter_pattern=_NEW_ASKS,
-            partition_key="$.dynamodb.NewImage.material.S",
-            log_retention_days=self._log_retention_days,
-            start_after=start_after,
-            alarm_topic_arn=self._alarm_topic_arn,
-        )
+        for table, pattern in ((self.asks, _NEW_ASKS), (self.sell_orders, _ARRIVING_ASKS_AND_REQUESTS)):
+            table.pipe_to(
+                orders,
+                filter_pattern=pattern,
+                partition_key="$.dynamodb.NewImage.material.S",
+                log_retention_days=self._args["settings"].log_retention_days,
+                start_after=start_after,
+                alarm_topic_arn=self._args["alarm_topic_arn"],
+            )

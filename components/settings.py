@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 import pulumi
 
@@ -27,6 +28,17 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _ISSUER = re.compile(r"https://[^\s?#]+")
 
 
+class SelfTradePrevention(StrEnum):
+    """What happens when an arriving order meets a resting order of the same player."""
+
+    CANCEL_TAKER = "CANCEL_TAKER"
+    """What is left of the arriving order is cancelled."""
+    CANCEL_MAKER = "CANCEL_MAKER"
+    """The resting order is cancelled, the arriving one goes on."""
+    CANCEL_BOTH = "CANCEL_BOTH"
+    """Both are cancelled."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that differs between environments.
@@ -43,12 +55,22 @@ class Settings:
         Smallest price step as a decimal string, a multiple of the minor unit.
     max_quantity
         Largest quantity of one order.
+    min_order_value
+        Smallest price times quantity of a limit order as a decimal string, a multiple of the minor unit; ``0``: none.
+    max_open_orders
+        Open orders a player may have of one side in one material, 1..200.
+    maker_fee_bps, taker_fee_bps
+        What resting and arriving orders pay of a trade's value, in basis points (1/100 of a percent), 0..1000.
+    self_trade_prevention
+        What happens when two orders of one player meet.
     log_retention_days
         How long every log group keeps its events.
     deletion_protection
         Whether tables and players survive a ``pulumi destroy``.
     point_in_time_recovery
         Whether tables can be restored to any second of the last 35 days.
+    history_hot_days
+        Days that versions of orders stay in DynamoDB, 7..36500; 0: for ever, and there is no archive.
     kinesis_shards
         Shards of the order stream, 1 MB/s and 1,000 orders/s each.
     enhanced_fan_out
@@ -75,9 +97,15 @@ class Settings:
     currency_digits: int
     tick_size: str
     max_quantity: int
+    min_order_value: str
+    max_open_orders: int
+    maker_fee_bps: int
+    taker_fee_bps: int
+    self_trade_prevention: SelfTradePrevention
     log_retention_days: int
     deletion_protection: bool
     point_in_time_recovery: bool
+    history_hot_days: int
     kinesis_shards: int
     enhanced_fan_out: bool
     matcher_parallelization: int
@@ -97,6 +125,11 @@ class Settings:
         return int(Decimal(self.tick_size).scaleb(self.currency_digits))
 
     @property
+    def min_order_value_minor(self) -> int:
+        """Smallest value of a limit order in minor units, 0 for none."""
+        return int(Decimal(self.min_order_value).scaleb(self.currency_digits))
+
+    @property
     def placing_variables(self) -> Mapping[str, str]:
         """What a function that takes new orders must know, as environment variables."""
         return {
@@ -104,6 +137,10 @@ class Settings:
             "TICK_MINOR": str(self.tick_minor),
             "CURRENCY_DIGITS": str(self.currency_digits),
             "MAX_QUANTITY": str(self.max_quantity),
+            "MIN_ORDER_VALUE_MINOR": str(self.min_order_value_minor),
+            "MAX_OPEN_ORDERS": str(self.max_open_orders),
+            "MAKER_FEE_BPS": str(self.maker_fee_bps),
+            "TAKER_FEE_BPS": str(self.taker_fee_bps),
         }
 
     def _check_values(self) -> None:
@@ -111,9 +148,15 @@ class Settings:
         _check_range("currencyDigits", self.currency_digits, 0, 6)
         _check_tick(self.tick_size, self.currency_digits)
         _check_range("maxQuantity", self.max_quantity, 1, 1_000_000_000)
+        _check_money("minOrderValue", self.min_order_value, self.currency_digits)
+        _check_range("maxOpenOrders", self.max_open_orders, 1, 200)
+        _check_range("makerFeeBps", self.maker_fee_bps, 0, 1000)
+        _check_range("takerFeeBps", self.taker_fee_bps, 0, 1000)
         if self.log_retention_days not in LOG_RETENTION_DAYS:
             allowed = ", ".join(map(str, sorted(LOG_RETENTION_DAYS)))
             raise SettingsError("logRetentionDays", self.log_retention_days, f"must be one of {allowed}")
+        if self.history_hot_days:
+            _check_range("historyHotDays", self.history_hot_days, 7, 36_500)
         _check_range("kinesisShards", self.kinesis_shards, 1, 500)
         _check_range("matcherParallelization", self.matcher_parallelization, 1, 10)
         for origin in self.allowed_origins:
@@ -190,9 +233,15 @@ def read_settings(environment: str, configuration: Mapping[str, str]) -> Setting
         currency_digits=reader.integer("currencyDigits"),
         tick_size=reader.text("tickSize"),
         max_quantity=reader.integer("maxQuantity"),
+        min_order_value=reader.text("minOrderValue"),
+        max_open_orders=reader.integer("maxOpenOrders"),
+        maker_fee_bps=reader.integer("makerFeeBps"),
+        taker_fee_bps=reader.integer("takerFeeBps"),
+        self_trade_prevention=_self_trade_prevention(reader.text("selfTradePrevention")),
         log_retention_days=reader.integer("logRetentionDays"),
         deletion_protection=reader.boolean("deletionProtection"),
         point_in_time_recovery=reader.boolean("pointInTimeRecovery"),
+        history_hot_days=reader.integer("historyHotDays"),
         kinesis_shards=reader.integer("kinesisShards"),
         enhanced_fan_out=reader.boolean("enhancedFanOut"),
         matcher_parallelization=reader.integer("matcherParallelization"),
@@ -212,6 +261,8 @@ def _check_materials(materials: tuple[str, ...]) -> None:
     for position, material in enumerate(materials):
         if not MATERIAL_NAME.fullmatch(material):
             raise SettingsError("materials", material, f"each name must match {MATERIAL_NAME.pattern}")
+        if material == "money":
+            raise SettingsError("materials", material, "money is what materials are paid with, not one of them")
         if material in materials[:position]:
             raise SettingsError("materials", material, "each name may appear once")
     joined = ",".join(materials)
@@ -221,12 +272,24 @@ def _check_materials(materials: tuple[str, ...]) -> None:
 
 
 def _check_tick(tick_size: str, currency_digits: int) -> None:
-    if not _DECIMAL.fullmatch(tick_size):
-        raise SettingsError("tickSize", tick_size, "must be a decimal number such as 0.01")
-    tick_minor = Decimal(tick_size).scaleb(currency_digits)
-    if tick_minor != int(tick_minor) or not 1 <= tick_minor <= MAX_PRICE_MINOR:
+    if _check_money("tickSize", tick_size, currency_digits) < 1:
+        raise SettingsError("tickSize", tick_size, "must be above zero")
+
+
+def _check_money(key: str, text: str, currency_digits: int) -> Decimal:
+    if not _DECIMAL.fullmatch(text):
+        raise SettingsError(key, text, "must be a decimal number such as 0.01")
+    minor = Decimal(text).scaleb(currency_digits)
+    if minor != int(minor) or minor > MAX_PRICE_MINOR:
         smallest = Decimal(1).scaleb(-currency_digits)
-        raise SettingsError("tickSize", tick_size, f"must be a multiple of {smallest}, the currency's smallest unit")
+        raise SettingsError(key, text, f"must be a multiple of {smallest}, the currency's smallest unit")
+    return minor
+
+
+def _self_trade_prevention(text: str) -> SelfTradePrevention:
+    if text not in set(SelfTradePrevention):
+        raise SettingsError("selfTradePrevention", text, f"must be one of {', '.join(SelfTradePrevention)}")
+    return SelfTradePrevention(text)
 
 
 def _check_range(key: str, value: int, low: int, high: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
+from components.edges import edge_name
 from components.function import Function
 from components.grants import Statement
 from components.inputs import InputError, check_inputs
@@ -193,7 +194,7 @@ class Table(pulumi.ComponentResource):
         """
         self._require_stream()
         return Pipe(
-            f"{self.pulumi_resource_name}-to-{stream.pulumi_resource_name}",
+            edge_name(self.pulumi_resource_name, stream.pulumi_resource_name),
             {
                 "table_stream_arn": self.stream_arn,
                 "kinesis_stream_arn": stream.arn,
@@ -377,7 +378,7 @@ def _subscribe(
     alarm_topic_arn: pulumi.Input[str] | None,
 ) -> StreamConsumer:
     return StreamConsumer(
-        f"{table}-to-{function.pulumi_resource_name}",
+        edge_name(table, function.pulumi_resource_name),
         {
             "function_name": function.function_name,
             "role_name": function.role_name,

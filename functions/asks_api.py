@@ -1,13 +1,17 @@
-"""Lambda handler of the sell side: place asks, list one's own, look one up."""
+"""Lambda handler of the sell side: place asks, list one's own, look one up, change it, cancel."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
+from functions.accounts.ledger import Ledger
 from functions.api.asks_store import AsksStore
+from functions.api.escrow import Escrow
 from functions.api.http_api import HttpApi
+from functions.api.order_marks import OrderMarks
 from functions.api.order_routes import order_routes
+from functions.api.side import Side
 from functions.clock import now_ms
 from functions.environment import AsksEnvironment
 from functions.observability import build_logger
@@ -25,9 +29,17 @@ def build(
     environment: AsksEnvironment, client: DynamoDBClient, clock: Clock, entropy: Callable[[int], bytes]
 ) -> HttpApi:
     """Return the handler for an environment; see `functions.api.order_routes` for the parameters."""
-    store = AsksStore(client, environment.asks_table, environment.sell_orders_table)
-    routes = order_routes("asks", placed_status=201, store=store, environment=environment, clock=clock, entropy=entropy)
-    return HttpApi(routes, build_logger(environment), clock)
+    records = environment.sell_orders_table
+    ledger = Ledger(client, environment.accounts_table, environment.journal_table)
+    escrow = Escrow(client, ledger, records, "seller", environment.max_open_orders)
+    side = Side(
+        "asks",
+        AsksStore(client, environment.asks_table, records, escrow),
+        OrderMarks(client, records, "seller"),
+        ledger,
+        lambda line: line.open_asks,
+    )
+    return HttpApi(order_routes(side, environment, clock, entropy), build_logger(environment), clock)
 
 
 handler = build(AsksEnvironment.from_environ(os.environ), dynamodb_client(), now_ms, os.urandom)

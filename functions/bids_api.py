@@ -1,13 +1,17 @@
-"""Lambda handler of the buy side: place bids, list one's own, look one up."""
+"""Lambda handler of the buy side: place bids, list one's own, look one up, change it, cancel."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
+from functions.accounts.ledger import Ledger
 from functions.api.bids_store import BidsStore
+from functions.api.escrow import Escrow
 from functions.api.http_api import HttpApi
+from functions.api.order_marks import OrderMarks
 from functions.api.order_routes import order_routes
+from functions.api.side import Side
 from functions.clock import now_ms
 from functions.environment import BidsEnvironment
 from functions.observability import build_logger
@@ -25,9 +29,18 @@ def build(
     environment: BidsEnvironment, client: DynamoDBClient, clock: Clock, entropy: Callable[[int], bytes]
 ) -> HttpApi:
     """Return the handler for an environment; see `functions.api.order_routes` for the parameters."""
-    store = BidsStore(client, environment.bids_table)
-    routes = order_routes("bids", placed_status=202, store=store, environment=environment, clock=clock, entropy=entropy)
-    return HttpApi(routes, build_logger(environment), clock)
+    records = environment.bids_table
+    ledger = Ledger(client, environment.accounts_table, environment.journal_table)
+    escrow = Escrow(client, ledger, records, "buyer", environment.max_open_orders)
+    store = BidsStore(
+        client,
+        records,
+        escrow,
+        fee_bps=max(environment.maker_fee_bps, environment.taker_fee_bps),
+        tick_minor=environment.tick_minor,
+    )
+    side = Side("bids", store, OrderMarks(client, records, "buyer"), ledger, lambda line: line.open_bids)
+    return HttpApi(order_routes(side, environment, clock, entropy), build_logger(environment), clock)
 
 
 handler = build(BidsEnvironment.from_environ(os.environ), dynamodb_client(), now_ms, os.urandom)

@@ -6,16 +6,22 @@ components set exactly `variables()`, and a test compares the two.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from patterns.environment import read_variables, variable_names
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Self
 
 
 class EnvironmentVariableError(ValueError):
     """A variable is missing, empty or malformed; the text names it, what was found and the rule."""
+
+    def __init__(self, name: str, text: str, rule: str) -> None:
+        found = f"={text!r} {rule}" if text else " is missing"
+        super().__init__(f"environment variable {name}{found}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +35,7 @@ class FunctionEnvironment:
     @classmethod
     def variables(cls) -> tuple[str, ...]:
         """Return the names of the variables the function reads, e.g. ``("POWERTOOLS_SERVICE_NAME", …)``."""
-        return tuple(field.name.upper() for field in fields(cls))
+        return variable_names(cls)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -45,15 +51,7 @@ class FunctionEnvironment:
         EnvironmentVariableError
             The first variable that is missing, empty or malformed.
         """
-        values: dict[str, object] = {}
-        for field in fields(cls):
-            name = field.name.upper()
-            text = environ.get(name, "")
-            if not text:
-                raise EnvironmentVariableError(f"environment variable {name} is missing: {cls.__name__} needs it")
-            # Annotations are text here (PEP 563), which is all that is needed to tell the three kinds apart.
-            values[field.name] = _READERS[str(field.type)](name, text)
-        return cls(**values)  # pyright: ignore[reportArgumentType]  # each reader returns its field's type
+        return cls(**read_variables(cls, environ, EnvironmentVariableError))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +62,12 @@ class PlacingEnvironment(FunctionEnvironment):
     tick_minor: int
     currency_digits: int
     max_quantity: int
+    min_order_value_minor: int
+    max_open_orders: int
+    maker_fee_bps: int
+    taker_fee_bps: int
+    accounts_table: str
+    journal_table: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,16 @@ class BidsEnvironment(PlacingEnvironment):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountsEnvironment(FunctionEnvironment):
+    """Variables of `functions.accounts_api`."""
+
+    accounts_table: str
+    journal_table: str
+    materials: tuple[str, ...]
+    currency_digits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuotesEnvironment(FunctionEnvironment):
     """Variables of `functions.quotes_api`."""
 
@@ -93,14 +107,68 @@ class QuotesEnvironment(FunctionEnvironment):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CandlesCollectorEnvironment(FunctionEnvironment):
+    """Variables of `functions.candles_collector`; `patterns.periodic_aggregator` reads its own."""
+
+    periodic_aggregator_table: str
+    periodic_aggregator_width_ms: int
+    periodic_aggregator_grace_ms: int
+    periodic_aggregator_late: str
+    periodic_aggregator_shards: int
+    periodic_aggregator_lease_ms: int
+    periodic_aggregator_retention_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandlesEnvironment(CandlesCollectorEnvironment):
+    """Variables of `functions.candles`."""
+
+    candles_table: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketDataEnvironment(CandlesEnvironment):
+    """Variables of `functions.market_data_api`."""
+
+    asks_table: str
+    standing_bids_table: str
+    tape_table: str
+    materials: tuple[str, ...]
+    currency_digits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillsEnvironment(FunctionEnvironment):
+    """Variables of `functions.fills_api`."""
+
+    journal_table: str
+    tape_table: str
+    currency_digits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MatcherEnvironment(FunctionEnvironment):
     """Variables of `functions.matcher`."""
 
     asks_table: str
+    sell_orders_table: str
     bids_table: str
     standing_bids_table: str
     tape_table: str
     parked_records_queue_url: str
+    maker_fee_bps: int
+    taker_fee_bps: int
+    self_trade_prevention: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiryEnvironment(FunctionEnvironment):
+    """Variables of `functions.expiry`."""
+
+    asks_table: str
+    standing_bids_table: str
+    orders_stream: str
+    materials: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +179,25 @@ class HistoryRecorderEnvironment(FunctionEnvironment):
     history_source: str
     history_hash_key: str
     history_range_key: str
+    history_archive_bucket: str
+    history_hot_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEnvironment(FunctionEnvironment):
+    """Variables of `functions.audit_api`."""
+
+    asks_table: str
+    sell_orders_table: str
+    bids_table: str
+    standing_bids_table: str
+    tape_table: str
+    accounts_table: str
+    journal_table: str
+    processor_table: str
+    history_table: str
+    history_archive_bucket: str
+    materials: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,28 +207,61 @@ class HistoryApiEnvironment(FunctionEnvironment):
     bids_table: str
     sell_orders_table: str
     history_table: str
+    history_archive_bucket: str
     currency_digits: int
 
 
-def _text(_name: str, text: str) -> str:
-    return text
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlementSubmitterEnvironment(FunctionEnvironment):
+    """Variables of `functions.settlement_submitter`."""
+
+    processor_table: str
+    processor_shards: int
 
 
-def _whole_number(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise EnvironmentVariableError(f"environment variable {name}={text!r} must be a whole number")
-    return int(text)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderGroupsEnvironment(FunctionEnvironment):
+    """What whoever gathers orders must know of their groups; `patterns.aggregator` reads most of it."""
+
+    aggregator_table: str
+    aggregator_completion: str
+    aggregator_late: str
+    aggregator_duplicates: str
+    aggregator_lease_ms: int
+    notifications_table: str
 
 
-def _names(name: str, text: str) -> tuple[str, ...]:
-    parts = tuple(part.strip() for part in text.split(","))
-    if not all(parts) or len(set(parts)) != len(parts):
-        raise EnvironmentVariableError(f"environment variable {name}={text!r} must be unique comma-separated names")
-    return parts
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlementEnvironment(OrderGroupsEnvironment):
+    """Variables of `functions.settlement`; `patterns.processor` reads its own."""
+
+    tape_table: str
+    accounts_table: str
+    journal_table: str
+    processor_table: str
+    processor_shards: int
+    processor_lease_ms: int
+    processor_max_attempts: int
+    processor_retention_ms: int
 
 
-_READERS: dict[str, Callable[[str, str], object]] = {
-    "str": _text,
-    "int": _whole_number,
-    "tuple[str, ...]": _names,
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifierEnvironment(OrderGroupsEnvironment):
+    """Variables of `functions.notifier`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationsApiEnvironment(FunctionEnvironment):
+    """Variables of `functions.notifications_api`."""
+
+    notifications_table: str
+    currency_digits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlementsApiEnvironment(FunctionEnvironment):
+    """Variables of `functions.settlements_api`."""
+
+    tape_table: str
+    processor_table: str
+    processor_shards: int

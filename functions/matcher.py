@@ -17,6 +17,8 @@ from functions.matching.matcher import Matcher
 from functions.matching.parking import parking_queue
 from functions.matching.tables import Tables
 from functions.observability import build_logger
+from market.fees import Fees
+from market.matching import SelfTradePrevention
 from patterns.dynamodb.client import LEAN_CONFIG, shared_session
 
 if TYPE_CHECKING:
@@ -39,10 +41,13 @@ _matcher = Matcher(
     client=_dynamodb_client(),
     tables=Tables(
         asks=_environment.asks_table,
+        sell_orders=_environment.sell_orders_table,
         bids=_environment.bids_table,
         standing_bids=_environment.standing_bids_table,
         tape=_environment.tape_table,
     ),
+    fees=Fees(maker_bps=_environment.maker_fee_bps, taker_bps=_environment.taker_fee_bps),
+    self_trade_prevention=SelfTradePrevention(_environment.self_trade_prevention),
     clock=now_ms,
     sleep=sleep,
     random=random,
@@ -62,7 +67,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str,
     Parameters
     ----------
     event
-        Lambda event of a Kinesis event source; its records' data are DynamoDB stream records of new asks and bids.
+        Lambda event of a Kinesis event source; its records are what `functions.matching.records` reads.
 
     Returns
     -------

@@ -49,9 +49,9 @@ def build(environment: QuotesEnvironment, client: DynamoDBClient, clock: Clock) 
     client
         Low-level DynamoDB client.
     clock
-        Measures a request's duration.
+        Measures a request's duration, and tells which orders have expired.
     """
-    books = BookStore(client, environment.asks_table, environment.standing_bids_table, environment.tape_table)
+    books = BookStore(client, environment.asks_table, environment.standing_bids_table, environment.tape_table, clock)
     tape = TradesStore(client, environment.tape_table)
     digits = environment.currency_digits
 

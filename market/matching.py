@@ -5,39 +5,50 @@ or above an open ask. So an ask that does cross the best standing bid is one the
 is. A batch is therefore matched in three steps:
 
 1. A standing bid that was cut inside its sweep (``taking``) goes on taking, at the asks' prices.
-2. Unseen crossing asks are placed, earliest id first, at the standing bids' prices.
-   One that was stored while the sweep of step 1 was cut may have sold to it before: what is left of it takes now.
-3. The batch's bids are placed in order of arrival, at the asks' prices; what is left of each stands.
+2. Unseen crossing asks are placed, earliest id first, at the standing bids' prices; before them what is left of an ask
+   that was cut inside its sweep and must not stand. One that was stored while the sweep of step 1 was cut may have sold
+   to it before: what is left of it takes now.
+3. The batch's turns are taken in order of arrival. An arriving order takes at the resting orders' prices; what is left
+   of it stands, or closes if it must not.
 
-Both sides are iterators, best first, read only as deep as the batch trades.
+Both sides are iterators, best first, read only as deep as the batch trades. A resting order whose time is over never
+trades: it closes when it is reached.
 """
 
 from __future__ import annotations
 
-from operator import attrgetter
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from market.order_book import OrderBook, Side
+from market.commits import MOST_ITEMS
+from market.endings import Ending
+from market.fees import hold_minor
+from market.order_book import OrderBook, Side, TimeInForce
+from market.resting import RestingSide
+from market.rules import MatchingRules, SelfTradePrevention, budget_of
+from market.steps import Placement, Reduction, Withdrawal
+from market.tables import Bid, OpenAsk, SellOrder, StandingBid, is_immediate
+from market.turns import Arrival, Cancel, Reduce
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
-    from market.tables import Bid, OpenAsk, StandingBid
-
-
-class Placement(NamedTuple):
-    """One order's turn as taker.
-
-    `taker` is the order as it was read. `makers` are the resting orders it traded with, in order and as they were read;
-    `quantities` says how much of each, always at the maker's price.
-    """
-
-    taker: OpenAsk | StandingBid | Bid
-    makers: tuple[OpenAsk | StandingBid, ...]
-    quantities: tuple[int, ...]
+    from market.fees import Fees
+    from market.steps import Step
+    from market.tables import ArrivingOrder, RestingOrder
+    from market.turns import Turn
 
 
-def match(asks: Iterable[OpenAsk], standing_bids: Iterable[StandingBid], bids: Iterable[Bid]) -> Iterator[Placement]:
+def match(
+    asks: Iterable[OpenAsk],
+    standing_bids: Iterable[StandingBid],
+    turns: Iterable[Turn],
+    *,
+    received_at_ms: int,
+    fees: Fees,
+    self_trade_prevention: SelfTradePrevention = SelfTradePrevention.CANCEL_TAKER,
+    most_items: int = MOST_ITEMS,
+) -> Iterator[Step]:
     """Match a batch against the book of one material.
 
     Parameters
@@ -46,131 +57,219 @@ def match(asks: Iterable[OpenAsk], standing_bids: Iterable[StandingBid], bids: I
         Open asks, lowest price first, at one price the earliest first.
     standing_bids
         Bids that stand, highest price first, at one price the earliest first.
-    bids
-        New bids in order of arrival, each id once.
+    turns
+        What happens, in order of arrival. Repeated turns change nothing.
+    received_at_ms
+        Epoch ms at which the batch was received: the time that orders expire by.
+    fees
+        The rates in effect.
+    self_trade_prevention
+        What happens when two orders of one player meet.
+    most_items
+        Items of one commit, as for `market.commits.cut_commits`: a fill-or-kill order that needs more is canceled.
 
     Yields
     ------
-    Placement
-        Each taker's turn in the order it happened, also of bids that traded nothing. Left out are asks that traded
-        nothing, and bids that were read as standing: a delivery repeated.
-
-    Raises
-    ------
-    ValueError
-        The resting orders are not ordered as said above, or one occurs twice.
+    Step
+        Placements, withdrawals and reductions in the order they happened. Left out are asks of the book that traded
+        nothing, arrivals of orders that were read as resting (a delivery repeated), and turns that change nothing.
 
     Notes
     -----
-    Lazy on both ends: resting orders are read while the placements are consumed, one beyond the last that trades.
+    Lazy on both ends: resting orders are read while the steps are consumed. But for what fill-or-kill orders look for
+    in vain, one beyond the last that trades.
     """
-    book = OrderBook()
-    open_asks = _Resting(asks, _ask_id, book, Side.SELL)
-    standing = _Resting(standing_bids, _bid_id, book, Side.BUY)
-
-    best = standing.peek()
-    if best is not None and best.taking:
-        standing.skip()
-        yield _place(best, best.bid_id, best.remaining, standing, open_asks)
-
-    for ask, remaining in _unseen(open_asks, standing):
-        placement = _place(ask, ask.ask_id, remaining, open_asks, standing)
-        if placement.makers:
-            yield placement
-
-    for bid in bids:
-        if bid.bid_id not in standing.read:
-            yield _place(bid, bid.bid_id, bid.quantity, standing, open_asks)
+    rules = MatchingRules(fees, self_trade_prevention, most_items)
+    batch = _Batch(asks, standing_bids, now_ms=received_at_ms, rules=rules)
+    batch.go_on()
+    for ask in batch.unseen():
+        batch.place(ask)
+        yield from batch.steps()
+    yield from batch.steps()
+    for turn in turns:
+        batch.take_turn(turn)
+        yield from batch.steps()
 
 
-def _unseen(open_asks: _Resting[OpenAsk], standing: _Resting[StandingBid]) -> list[tuple[OpenAsk, int]]:
-    """Take the asks that cross the best standing bid out of the book, earliest first, with their open quantities."""
-    best_bid = standing.best_price()
-    if best_bid is None:
-        return []
-    # The sweep of step 1 loads asks it may not need: those still rest in the book.
-    unseen = [
-        (open_asks.read[order.order_id], open_asks.withdraw(order.order_id))
-        for order in list(open_asks.book.orders(Side.SELL))
-        if order.price_minor <= best_bid
-    ]
-    while (ask := open_asks.peek()) is not None and ask.price_minor <= best_bid:
-        unseen.append((open_asks.skip(), ask.remaining))
-    return sorted(unseen, key=lambda each: each[0].ask_id)
-
-
-def _place(
-    taker: OpenAsk | StandingBid | Bid,
-    order_id: str,
-    quantity: int,
-    own: _Resting[OpenAsk] | _Resting[StandingBid],
-    opposite: _Resting[OpenAsk] | _Resting[StandingBid],
-) -> Placement:
-    opposite.load(taker.price_minor, quantity)
-    fills = own.book.place(order_id, own.side, taker.price_minor, quantity)
-    filled = sum(fill.quantity for fill in fills)
-    opposite.open_quantity -= filled
-    own.open_quantity += quantity - filled
-    return Placement(
-        taker, tuple(opposite.read[fill.maker_id] for fill in fills), tuple(fill.quantity for fill in fills)
-    )
-
-
-_ask_id: Callable[[OpenAsk], str] = attrgetter("ask_id")
-_bid_id: Callable[[StandingBid], str] = attrgetter("bid_id")
-_Order = TypeVar("_Order", "OpenAsk", "StandingBid")
-
-
-class _Resting(Generic[_Order]):
-    """One stored side of the book, brought into memory best first and only when a taker reaches it."""
+class _Batch:
+    """The two sides of the book, and what happens to them."""
 
     def __init__(
-        self, orders: Iterable[_Order], order_id: Callable[[_Order], str], book: OrderBook, side: Side
+        self, asks: Iterable[OpenAsk], standing_bids: Iterable[StandingBid], *, now_ms: int, rules: MatchingRules
     ) -> None:
-        self.book = book
-        self.side = side
-        self.read: dict[str, _Order] = {}
-        self.open_quantity = 0  # of this side, in the in-memory book
-        self._unread = iter(orders)
-        self._order_id = order_id
-        self._next: _Order | None = None
+        self._book = OrderBook()
+        self._asks = RestingSide(Side.SELL, asks, self._book, now_ms)
+        self._bids = RestingSide(Side.BUY, standing_bids, self._book, now_ms)
+        self._now_ms = now_ms
+        self._rules = rules
+        self._arrived: set[str] = set()
+        self._steps: list[Step] = []
 
-    def peek(self) -> _Order | None:
-        """Return the best order that is not in memory yet."""
-        if self._next is None:
-            self._next = next(self._unread, None)
-        return self._next
+    def steps(self) -> list[Step]:
+        """Return what has happened since the last call."""
+        if self._asks.expired or self._bids.expired:
+            self._close_expired()
+        steps, self._steps = self._steps, []
+        return steps
 
-    def best_price(self) -> int | None:
-        """Return this side's best price, in memory or not."""
-        loaded = self.book.best_bid if self.side is Side.BUY else self.book.best_ask
-        if loaded is None and (unread := self.peek()) is not None:
-            return unread.price_minor
-        return loaded
+    def go_on(self) -> None:
+        """Let a bid that was cut inside its sweep go on taking."""
+        best = self._bids.peek()
+        if isinstance(best, StandingBid) and best.taking:
+            self._bids.take()
+            self._take(best, best.remaining, self._bids, self._asks)
 
-    def skip(self) -> _Order:
-        """Read the next order without resting it: it is to be placed."""
-        order = self.peek()
+    def unseen(self) -> list[OpenAsk]:
+        """Take the asks that cross the best standing bid out of the book, in the order they are to be placed in."""
+        best_bid = self._bids.best_price()
+        if best_bid is None:
+            return []
+        unseen = [ask for ask in self._asks.better_or_at(best_bid) if isinstance(ask, OpenAsk)]
+        return sorted(unseen, key=lambda ask: (not ask.immediate, ask.ask_id))
+
+    def place(self, ask: OpenAsk) -> None:
+        """Place an ask that is not in the book."""
+        self._take(ask, ask.remaining, self._asks, self._bids)
+
+    def take_turn(self, turn: Turn) -> None:
+        """Do what a turn says."""
+        if isinstance(turn, Arrival):
+            self._arrive(turn)
+            return
+        side = self._bids if turn.target.side is Side.BUY else self._asks
+        order = side.find(turn.target)
         if order is None:
-            raise LookupError("no order left to read")
-        self._next = None
-        self.read[self._order_id(order)] = order
-        return order
+            return
+        if self._is_over(order):
+            self._close(side, order, Ending.EXPIRED)
+        elif isinstance(turn, Cancel):
+            self._close(side, order, Ending.REQUESTED)
+        elif isinstance(turn, Reduce) and turn.quantity < order.quantity:
+            if turn.quantity > order.quantity - order.remaining:
+                side.reduce(order, turn.quantity)
+                self._steps.append(Reduction(order, turn.quantity))
+            else:  # as much, or more, has traded meanwhile
+                self._close(side, order, Ending.REQUESTED)
 
-    def load(self, limit_minor: int, quantity: int) -> None:
-        """Rest as many orders as a taker with this limit and quantity can reach."""
-        while (
-            self.open_quantity < quantity and (order := self.peek()) is not None and self._reached(order, limit_minor)
-        ):
-            self.skip()
-            self.book.rest(self._order_id(order), self.side, order.price_minor, order.remaining)
-            self.open_quantity += order.remaining
+    def _arrive(self, arrival: Arrival) -> None:
+        order = arrival.order
+        if isinstance(order, Bid):
+            own, opposite, order_id = self._bids, self._asks, order.bid_id
+        else:
+            own, opposite, order_id = self._asks, self._bids, order.ask_id
+        if order_id in self._arrived or order_id in own.known:
+            return
+        self._arrived.add(order_id)
+        if self._is_over(order):
+            self._steps.append(Placement(order, ending=Ending.EXPIRED))
+            return
+        replaced = None
+        if order.replaces is not None:
+            replaced = own.find(arrival.replaces) if arrival.replaces is not None else None
+            order, refusal = self._admit(order, replaced, own)
+            if refusal is not None:
+                self._steps.append(Placement(order, ending=refusal))
+                return
+        if order.post_only and opposite.is_reached(order.price_minor):
+            self._steps.append(Placement(arrival.order, ending=Ending.WOULD_TAKE))
+            return
+        if replaced is not None:
+            own.withdraw(replaced)
+        self._take(order, order.quantity, own, opposite, replaced)
 
-    def withdraw(self, order_id: str) -> int:
-        """Take an order out of the in-memory book and return its open quantity."""
-        remaining = self.book.cancel(order_id)
-        self.open_quantity -= remaining
-        return remaining
+    def _admit(
+        self, order: ArrivingOrder, replaced: RestingOrder | None, own: RestingSide
+    ) -> tuple[ArrivingOrder, Ending | None]:
+        """Return a replacing order with the quantity that is left for it, and why it may not take the other's place."""
+        if replaced is None:
+            return order, Ending.REPLACED_ORDER_CLOSED
+        if self._is_over(replaced):
+            self._close(own, replaced, Ending.EXPIRED)
+            return order, Ending.REPLACED_ORDER_CLOSED
+        traded_since = replaced.quantity - replaced.remaining - (order.replaced_filled or 0)
+        if traded_since >= order.quantity:
+            self._close(own, replaced, Ending.REPLACED)
+            return order, Ending.REPLACED_ORDER_CLOSED
+        left = replace(order, quantity=order.quantity - traded_since) if traded_since > 0 else order
+        return (left, None) if _is_covered(left, replaced) else (order, Ending.INSUFFICIENT_HOLD)
 
-    def _reached(self, order: _Order, limit_minor: int) -> bool:
-        return order.price_minor <= limit_minor if self.side is Side.SELL else order.price_minor >= limit_minor
+    def _take(
+        self,
+        taker: RestingOrder | ArrivingOrder,
+        quantity: int,
+        own: RestingSide,
+        opposite: RestingSide,
+        replaced: RestingOrder | None = None,
+    ) -> None:
+        """Let an order that is not in the book trade, then rest or close."""
+        order_id, player = own.order_id(taker), own.owner(taker)
+        has_budget = own is self._bids and budget_of(taker) is not None
+        arrives = isinstance(taker, Bid | SellOrder)
+        all_or_nothing = arrives and taker.time_in_force == "FOK"
+        if not has_budget:
+            opposite.load(taker.price_minor, quantity, player)
+        wanted, ending, withdrawn = quantity, None, ()
+        if has_budget or all_or_nothing or player in opposite.owners:
+            reach = self._rules.reach(taker, player, quantity, opposite, all_or_nothing=all_or_nothing)
+            wanted, ending = reach.quantity, reach.ending
+            for order in reach.own:
+                opposite.withdraw(order)
+            withdrawn = tuple([Withdrawal(order, Ending.SELF_TRADE) for order in reach.own])
+        if opposite.expired:
+            self._close_expired()
+        if self._rules.self_trade_prevention is SelfTradePrevention.CANCEL_MAKER and not all_or_nothing:
+            # There may be more of them than fit in a commit; a fill-or-kill order's belong to its only one.
+            self._steps += withdrawn
+            withdrawn = ()
+
+        trades = ()
+        if wanted:
+            fills = self._book.place(order_id, own.side, taker.price_minor, wanted, TimeInForce.IMMEDIATE_OR_CANCEL)
+            trades = tuple([self._rules.trade(taker, opposite.known[fill.maker_id], fill.quantity) for fill in fills])
+        left = quantity
+        for trade in trades:
+            left -= trade.quantity
+        opposite.open_quantity -= quantity - left
+        rests = None
+        if left and ending is None:
+            if is_immediate(taker) if arrives else taker.immediate:
+                ending = Ending.NO_MATCH
+            else:
+                rests = _resting(taker, left)
+                own.stand(rests)
+        if trades or ending is not None or not isinstance(taker, OpenAsk):
+            self._steps.append(Placement(taker, trades, rests, ending, replaced, withdrawn))
+
+    def _close(self, side: RestingSide, order: RestingOrder, ending: Ending) -> None:
+        side.withdraw(order)
+        self._steps.append(Withdrawal(order, ending))
+
+    def _close_expired(self) -> None:
+        """Close the orders that were reached and whose time is over."""
+        for side in (self._asks, self._bids):
+            self._steps += [Withdrawal(order, Ending.EXPIRED) for order in side.expired]
+            side.expired.clear()
+
+    def _is_over(self, order: RestingOrder | ArrivingOrder) -> bool:
+        return order.expires_at_ms is not None and order.expires_at_ms <= self._now_ms
+
+
+def _is_covered(order: ArrivingOrder, replaced: RestingOrder) -> bool:
+    """Whether the holds of an order and of the one it replaces are enough for it."""
+    if isinstance(order, Bid):
+        assert isinstance(replaced, StandingBid)
+        held = (order.hold or 0) + hold_minor(replaced.price_minor, replaced.remaining, replaced.fee_bps or 0)
+        return held >= hold_minor(order.price_minor, order.quantity, order.fee_bps or 0)
+    return (order.hold or 0) + replaced.remaining >= order.quantity
+
+
+def _resting(taker: RestingOrder | ArrivingOrder, remaining: int) -> RestingOrder:
+    match taker:
+        case Bid():
+            return StandingBid.of(taker, remaining)
+        case SellOrder():
+            return OpenAsk.of(taker, remaining)
+        case StandingBid():
+            return replace(taker, remaining=remaining, taking=None)
+        case OpenAsk():
+            return replace(taker, remaining=remaining) if remaining < taker.remaining else taker

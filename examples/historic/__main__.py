@@ -18,8 +18,14 @@ libraries = RuntimeLayer("libraries", {})
 
 accounts = Historic(
     "accounts",
-    # An example is taken down again; leave protection out, and tables are protected.
-    {"source_name": "accounts", "hash_key": "guild", "range_key": "account", "deletion_protection": False},
+    {
+        "source_name": "accounts",
+        "hash_key": "guild",
+        "range_key": "account",
+        "hot_days": 30,
+        # An example is taken down again; leave protection out, and tables and archive are protected.
+        "deletion_protection": False,
+    },
 )
 
 teller = Function(
@@ -40,7 +46,10 @@ auditor = Function(
         "handler": "handlers.auditor.handler",
         "code": handlers,
         "layers": [libraries.arn],
-        "variables": {"HISTORY_TABLE": accounts.history_table_name},
+        "variables": {
+            "HISTORY_TABLE": accounts.history_table_name,
+            "HISTORY_ARCHIVE_BUCKET": accounts.archive_bucket_name,
+        },
         "log_retention_days": 30,
     },
 )
@@ -50,3 +59,4 @@ pulumi.export("teller", teller.function_name)
 pulumi.export("auditor", auditor.function_name)
 pulumi.export("accounts_table", accounts.table_name)
 pulumi.export("history_table", accounts.history_table_name)
+pulumi.export("archive_bucket", accounts.archive_bucket_name)

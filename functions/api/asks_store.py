@@ -1,32 +1,36 @@
 """Data access of the sell side: placing asks, and a seller's own asks as they stand.
 
-An ask is two items, written in one transaction: the record of what was asked for (sell orders, never changed again) and
-the open ask in the book (asks), which the matcher counts down and deletes when sold out. An ask's state is read from
-both, **record first**: a record whose book item is gone is sold out, whereas the other way round a new ask that comes
-in between would look sold out too.
+An ask that may rest at once is two items, written in one transaction: the record of what was asked for (sell orders)
+and the open ask in the book (asks), which the matcher counts down and deletes. Any other ask is only a PENDING record:
+the matcher handles it in its turn, and puts what rests into the book.
+
+Fills do not touch the record, so an ask's state is read from both, **record first**, and the record once more if it
+does not say that the ask is closed and the book has it no more: it was sold out, or closed otherwise in between. The
+other way round a new ask that comes in between would look sold out too.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from functions.api.client_order_ids import order_already_placed, pointer_put
-from functions.api.contention import UnfinishedError, condition_failed, with_retries
-from functions.api.orders import Order, OrderPage
-from functions.api.own_records import newest_records
+from functions.api.escrow import Placement
+from functions.api.orders import PENDING, OrderPage, order_of
+from functions.api.own_records import items_by_key, newest_records, record_put, stored_record
+from market.accounts import placing_ask
 from market.keys import ask_price_key
-from patterns.dynamodb.items import decode_item, encode_item, read_int, read_str
+from market.replacing import replacing_ask_hold
+from patterns.dynamodb.items import encode_item, read_int, read_str
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.type_defs import KeysAndAttributesTypeDef, TransactWriteItemTypeDef
+    from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-    from market.placing import PlaceOrder
-    from patterns.dynamodb.items import Item
+    from functions.api.escrow import Escrow
+    from functions.api.new_orders import NewOrder
+    from functions.api.orders import Order
+    from patterns.dynamodb.items import Item, Value
 
 
 class AsksStore:
@@ -38,26 +42,18 @@ class AsksStore:
         Low-level DynamoDB client.
     asks_table, sell_orders_table
         Names of the tables.
+    escrow
+        Stores asks together with the goods they hold.
     """
 
-    def __init__(self, client: DynamoDBClient, asks_table: str, sell_orders_table: str) -> None:
+    def __init__(self, client: DynamoDBClient, asks_table: str, sell_orders_table: str, escrow: Escrow) -> None:
         self._client = client
         self._asks_table = asks_table
         self._sell_orders_table = sell_orders_table
+        self._escrow = escrow
 
-    def place(self, seller: str, request: PlaceOrder, ask_id: str, placed_at_ms: int) -> Order:
-        """Put a new ask in the book, once for each client order id.
-
-        Parameters
-        ----------
-        seller
-            Who sells.
-        request
-            What is asked for.
-        ask_id
-            Id of the ask if it is new; also makes repetitions of the write one.
-        placed_at_ms
-            Epoch milliseconds.
+    def place(self, order: NewOrder) -> Order:
+        """Store a new ask and hold its goods, once for each client order id.
 
         Returns
         -------
@@ -66,62 +62,36 @@ class AsksStore:
 
         Raises
         ------
-        Problem
-            409, the client order id stands for another order; 503, no answer says that the write got through.
+        InsufficientError, TooManyOpenOrdersError, Problem
+            As for `functions.api.escrow.Escrow.place`.
         """
-        record: Item = {
-            "seller": seller,
-            "order_key": ask_id,
-            "ask_id": ask_id,
-            "material": request.material,
-            "price_minor": request.price_minor,
-            "quantity": request.quantity,
-            "placed_at_ms": placed_at_ms,
-        }
-        open_ask: Item = {
-            "material": request.material,
-            "price_key": ask_price_key(request.price_minor, ask_id),
-            "ask_id": ask_id,
-            "seller": seller,
-            "price_minor": request.price_minor,
-            "quantity": request.quantity,
-            "remaining": request.quantity,
-            "placed_at_ms": placed_at_ms,
-        }
-        if request.client_order_id is not None:
-            record["client_order_id"] = request.client_order_id
-        actions = [_put_new(self._asks_table, open_ask), _put_new(self._sell_orders_table, record)]
-        if request.client_order_id is not None:
-            actions.append(
-                pointer_put(
-                    table=self._sell_orders_table,
-                    owner="seller",
-                    player=seller,
-                    client_order_id=request.client_order_id,
-                    order_id=ask_id,
-                    fingerprint=request.fingerprint(),
-                )
-            )
-        try:
-            with_retries(lambda: self._client.transact_write_items(TransactItems=actions, ClientRequestToken=ask_id))
-        except ClientError as error:
-            if request.client_order_id is None:
-                # The id is new and random: if it is taken, then by an attempt of this write whose answer was lost.
-                if not condition_failed(error):
-                    raise
-                return _order(record, open_ask)
-            earlier = self.find(seller, order_already_placed(error, request.client_order_id, request.fingerprint()))
-            if earlier is None:
-                raise
-            return earlier
-        return _order(record, open_ask)
+        wanted, replacing = order.wanted, order.replacing
+        hold = wanted.quantity if replacing is None else replacing_ask_hold(replacing.order, replacing.replacement)
+        record = order.record("seller", "ask_id", wanted.ask_price_minor(), hold)
+        if wanted.rests_at_once and replacing is None:
+            open_ask = _open_ask(record)
+            puts = (record_put(self._sell_orders_table, record), _book_put(self._asks_table, open_ask))
+        else:
+            open_ask = None
+            record["status"] = PENDING
+            puts = (record_put(self._sell_orders_table, record),)
+        placement = Placement(placing_ask(order.player, wanted.material, hold, order.order_id), puts)
+        ask_id = self._escrow.place(order, lambda: placement)
+        if ask_id == order.order_id:
+            return _order(record, open_ask)
+        earlier = self.find(order.player, ask_id)
+        assert earlier is not None  # it was stored in one transaction with its client order id
+        return earlier
 
     def find(self, seller: str, ask_id: str) -> Order | None:
         """Return the seller's ask as it stands, None if this seller has none of this id."""
-        record = self._get(self._sell_orders_table, {"seller": seller, "order_key": ask_id})
-        if record is None:
-            return None
-        return _order(record, self._get(self._asks_table, _book_key(record)))
+        record = self._record(seller, ask_id)
+        if record is None or "status" in record:
+            return None if record is None else _order(record, None)
+        open_asks = self._open_asks([record])
+        if not open_asks:
+            record = self._record(seller, ask_id) or record
+        return _order(record, open_asks.get(ask_id))
 
     def newest(self, seller: str, before: str | None, limit: int) -> OrderPage:
         """Return a page of the seller's asks, newest first.
@@ -138,63 +108,65 @@ class AsksStore:
         page = newest_records(
             self._client, table=self._sell_orders_table, owner="seller", player=seller, before=before, limit=limit
         )
-        open_asks = self._open_asks(page.records)
-        orders = tuple(_order(record, open_asks.get(read_str(record, "ask_id"))) for record in page.records)
+        unsure = [record for record in page.records if "status" not in record]
+        open_asks = self._open_asks(unsure)
+        gone = [record for record in unsure if read_str(record, "ask_id") not in open_asks]
+        again = self._records(gone)
+        orders = tuple(
+            _order(again.get(ask_id, record), open_asks.get(ask_id))
+            for record in page.records
+            for ask_id in (read_str(record, "ask_id"),)
+        )
         return OrderPage(orders, orders[-1].order_id if page.more else None)
 
-    def _get(self, table: str, key: Mapping[str, str]) -> Item | None:
-        answer = with_retries(lambda: self._client.get_item(TableName=table, Key=encode_item(key), ConsistentRead=True))
-        return decode_item(answer["Item"]) if "Item" in answer else None
+    def _record(self, seller: str, ask_id: str) -> Item | None:
+        return stored_record(self._client, self._sell_orders_table, "seller", seller, ask_id)
 
-    def _open_asks(self, records: Sequence[Item]) -> dict[str, Item]:
-        found: dict[str, Item] = {}
-        keys = [encode_item(_book_key(record)) for record in records]
-        wanted: Mapping[str, KeysAndAttributesTypeDef] = {self._asks_table: {"Keys": keys, "ConsistentRead": True}}
+    def _records(self, records: Iterable[Item]) -> dict[str, Item]:
+        keys = [{name: read_str(record, name) for name in ("seller", "order_key")} for record in records]
+        return {read_str(item, "ask_id"): item for item in items_by_key(self._client, self._sell_orders_table, keys)}
 
-        def read() -> None:
-            nonlocal wanted
-            answer = self._client.batch_get_item(RequestItems=wanted)
-            items = [decode_item(attributes) for attributes in answer["Responses"].get(self._asks_table, [])]
-            found.update((read_str(item, "ask_id"), item) for item in items)
-            # The stubs tell the keys of an answer from those of a request; DynamoDB takes the one for the other.
-            wanted = cast("Mapping[str, KeysAndAttributesTypeDef]", answer["UnprocessedKeys"])
-            if wanted:
-                raise UnfinishedError
-
-        if keys:
-            with_retries(read)
-        return found
+    def _open_asks(self, records: Iterable[Item]) -> dict[str, Item]:
+        keys = [_book_key(record) for record in records]
+        return {read_str(item, "ask_id"): item for item in items_by_key(self._client, self._asks_table, keys)}
 
 
-def _put_new(table: str, item: Item) -> TransactWriteItemTypeDef:
-    # On any attribute of the key the condition means "no item has this key".
-    range_key = "price_key" if "price_key" in item else "order_key"
+def _open_ask(record: Item) -> Item:
+    open_ask: Item = {
+        **_book_key(record),
+        **{name: record[name] for name in ("ask_id", "seller", "price_minor", "quantity", "placed_at_ms")},
+        "remaining": record["quantity"],
+    }
+    if "expires_at_ms" in record:
+        open_ask["expires_at_ms"] = record["expires_at_ms"]
+    return open_ask
+
+
+def _book_put(table: str, open_ask: Item) -> TransactWriteItemTypeDef:
     return {
         "Put": {
             "TableName": table,
-            "Item": encode_item(item),
-            "ConditionExpression": f"attribute_not_exists({range_key})",
+            "Item": encode_item(open_ask),
+            "ConditionExpression": "attribute_not_exists(price_key)",
         }
     }
 
 
-def _book_key(record: Item) -> dict[str, str]:
+def _book_key(record: Mapping[str, Value]) -> dict[str, str]:
     price_key = ask_price_key(read_int(record, "price_minor"), read_str(record, "ask_id"))
     return {"material": read_str(record, "material"), "price_key": price_key}
 
 
 def _order(record: Item, open_ask: Item | None) -> Order:
-    quantity = read_int(record, "quantity")
-    remaining = read_int(open_ask, "remaining") if open_ask else 0
-    status = "NEW" if remaining == quantity else "PARTIALLY_FILLED" if remaining else "FILLED"
-    return Order(
-        order_id=read_str(record, "ask_id"),
-        side="SELL",
-        material=read_str(record, "material"),
-        price_minor=read_int(record, "price_minor"),
-        quantity=quantity,
-        filled=quantity - remaining,
-        status=status,
-        placed_at_ms=read_int(record, "placed_at_ms"),
-        client_order_id=read_str(record, "client_order_id") if "client_order_id" in record else None,
-    )
+    if "status" in record and open_ask is None:
+        filled = read_int(record, "filled") if "filled" in record else 0
+        quantity, status = read_int(record, "quantity"), read_str(record, "status")
+    elif open_ask is None:
+        quantity = filled = read_int(record, "quantity")
+        status = "FILLED"
+    else:
+        # Both numbers from one item: a reduction changes it and the record.
+        quantity = read_int(open_ask, "quantity")
+        filled = quantity - read_int(open_ask, "remaining")
+        status = "PARTIALLY_FILLED" if filled else "NEW"
+    return order_of(record, "SELL", quantity=quantity, filled=filled, status=status)

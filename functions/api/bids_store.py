@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from functions.api.client_order_ids import order_already_placed, pointer_put
-from functions.api.contention import condition_failed, with_retries
-from functions.api.orders import Order, OrderPage
-from functions.api.own_records import newest_records
-from patterns.dynamodb.items import decode_item, encode_item, read_int, read_str
+from functions.api.contention import with_retries
+from functions.api.escrow import Placement
+from functions.api.orders import PENDING, OrderPage, order_of
+from functions.api.own_records import newest_records, record_put, stored_record
+from market.accounts import placing_bid
+from market.bookkeeping import MONEY, InsufficientError
+from market.fees import hold_minor
+from market.keys import HIGHEST_PRICE_MINOR
+from market.replacing import replacing_bid_hold_minor
+from patterns.dynamodb.items import read_int, read_str
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.type_defs import PutTypeDef
 
-    from market.placing import PlaceOrder
+    from functions.api.escrow import Escrow
+    from functions.api.new_orders import NewOrder
+    from functions.api.orders import Order
+    from market.bookkeeping import Account, Slice
     from patterns.dynamodb.items import Item
 
 
@@ -29,25 +34,25 @@ class BidsStore:
         Low-level DynamoDB client.
     bids_table
         Name of the table.
+    escrow
+        Stores bids together with the money they hold.
+    fee_bps
+        Highest fee a bid placed now can be charged, in basis points.
+    tick_minor
+        Lowest price, minor units.
     """
 
-    def __init__(self, client: DynamoDBClient, bids_table: str) -> None:
+    def __init__(
+        self, client: DynamoDBClient, bids_table: str, escrow: Escrow, *, fee_bps: int, tick_minor: int
+    ) -> None:
         self._client = client
         self._bids_table = bids_table
+        self._escrow = escrow
+        self._fee_bps = fee_bps
+        self._tick_minor = tick_minor
 
-    def place(self, buyer: str, request: PlaceOrder, bid_id: str, placed_at_ms: int) -> Order:
-        """Store a new bid for the matcher, once for each client order id.
-
-        Parameters
-        ----------
-        buyer
-            Who buys.
-        request
-            What is asked for.
-        bid_id
-            Id of the bid if it is new; also makes repetitions of the write one.
-        placed_at_ms
-            Epoch milliseconds.
+    def place(self, order: NewOrder) -> Order:
+        """Store a new bid for the matcher and hold its money, once for each client order id.
 
         Returns
         -------
@@ -56,50 +61,30 @@ class BidsStore:
 
         Raises
         ------
-        Problem
-            409, the client order id stands for another order; 503, no answer says that the write got through.
+        InsufficientError, TooManyOpenOrdersError, Problem
+            As for `functions.api.escrow.Escrow.place`.
         """
-        bid: Item = {
-            "buyer": buyer,
-            "order_key": bid_id,
-            "bid_id": bid_id,
-            "material": request.material,
-            "price_minor": request.price_minor,
-            "quantity": request.quantity,
-            "filled": 0,
-            "status": "PENDING",
-            "placed_at_ms": placed_at_ms,
-        }
-        if request.client_order_id is None:
-            self._put(bid)
+        bid: Item = {}
+
+        def prepare() -> Placement:
+            nonlocal bid
+            account = with_retries(lambda: self._escrow.ledger.account(order.player))
+            changes = self._held(order, account)
+            bid = order.record("buyer", "bid_id", order.wanted.bid_price_minor(), changes[0].held_minor)
+            bid |= {"filled": 0, "status": PENDING, "fee_bps": self._fee_bps}
+            return Placement(changes, (record_put(self._bids_table, bid),))
+
+        bid_id = self._escrow.place(order, prepare)
+        if bid_id == order.order_id:
             return _order(bid)
-        bid["client_order_id"] = request.client_order_id
-        pointer = pointer_put(
-            table=self._bids_table,
-            owner="buyer",
-            player=buyer,
-            client_order_id=request.client_order_id,
-            order_id=bid_id,
-            fingerprint=request.fingerprint(),
-        )
-        try:
-            with_retries(
-                lambda: self._client.transact_write_items(
-                    TransactItems=[{"Put": self._put_new(bid)}, pointer], ClientRequestToken=bid_id
-                )
-            )
-        except ClientError as error:
-            earlier = self.find(buyer, order_already_placed(error, request.client_order_id, request.fingerprint()))
-            if earlier is None:
-                raise
-            return earlier
-        return _order(bid)
+        earlier = self.find(order.player, bid_id)
+        assert earlier is not None  # it was stored in one transaction with its client order id
+        return earlier
 
     def find(self, buyer: str, bid_id: str) -> Order | None:
         """Return the buyer's bid as it stands, None if this buyer has none of this id."""
-        key = encode_item({"buyer": buyer, "order_key": bid_id})
-        answer = with_retries(lambda: self._client.get_item(TableName=self._bids_table, Key=key, ConsistentRead=True))
-        return _order(decode_item(answer["Item"])) if "Item" in answer else None
+        bid = stored_record(self._client, self._bids_table, "buyer", buyer, bid_id)
+        return None if bid is None else _order(bid)
 
     def newest(self, buyer: str, before: str | None, limit: int) -> OrderPage:
         """Return a page of the buyer's bids, newest first.
@@ -119,31 +104,36 @@ class BidsStore:
         orders = tuple(map(_order, page.records))
         return OrderPage(orders, orders[-1].order_id if page.more else None)
 
-    def _put(self, bid: Item) -> None:
-        try:
-            with_retries(lambda: self._client.put_item(**self._put_new(bid)))
-        except ClientError as error:
-            # The id is new and random: if it is taken, then by an attempt of this write whose answer was lost.
-            if not condition_failed(error):
-                raise
+    def _held(self, order: NewOrder, account: Account) -> Slice:
+        material, wanted, replacing = order.wanted.material, order.wanted, order.replacing
+        if wanted.limit_minor is None:
+            return self._all_held(order, account)
+        if replacing is None:
+            need_minor = hold_minor(wanted.limit_minor, wanted.quantity, self._fee_bps)
+        else:
+            need_minor = replacing_bid_hold_minor(replacing.order, replacing.replacement, self._fee_bps)
+        return placing_bid(account, material, need_minor, order.order_id)
 
-    def _put_new(self, bid: Item) -> PutTypeDef:
-        return {
-            "TableName": self._bids_table,
-            "Item": encode_item(bid),
-            "ConditionExpression": "attribute_not_exists(order_key)",
-        }
+    def _all_held(self, order: NewOrder, account: Account) -> Slice:
+        """Hold all the money there is, as far as it can ever be spent: a market bid's budget."""
+        material, quantity = order.wanted.material, order.wanted.quantity
+        most_minor = hold_minor(HIGHEST_PRICE_MINOR, quantity, self._fee_bps)
+        try:
+            changes = placing_bid(account, material, min(account.available_minor, most_minor), order.order_id)
+        except InsufficientError as shortage:  # a transaction does not take the money of so many lines
+            changes = placing_bid(account, material, shortage.available, order.order_id)
+        budget_minor = changes[0].held_minor
+        cheapest_minor = hold_minor(self._tick_minor, 1, self._fee_bps)
+        if budget_minor < cheapest_minor:
+            raise InsufficientError(MONEY, cheapest_minor, budget_minor)
+        return changes
 
 
 def _order(bid: Item) -> Order:
-    return Order(
-        order_id=read_str(bid, "bid_id"),
-        side="BUY",
-        material=read_str(bid, "material"),
-        price_minor=read_int(bid, "price_minor"),
+    return order_of(
+        bid,
+        "BUY",
         quantity=read_int(bid, "quantity"),
         filled=read_int(bid, "filled"),
         status=read_str(bid, "status"),
-        placed_at_ms=read_int(bid, "placed_at_ms"),
-        client_order_id=read_str(bid, "client_order_id") if "client_order_id" in bid else None,
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from functions.api.contention import ATTEMPTS, with_retries
+from functions.api.contention import with_retries
 from functions.api.problems import unavailable
 from patterns.dynamodb.items import decode_item, encode_item, read_int
 
@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import QueryInputTypeDef
 
+    from functions.clock import Clock
     from patterns.dynamodb.items import Item
 
-_PAGE = 500  # items a query; a full page of 1 MB would read far more than the usual depth needs
+SNAPSHOT_ATTEMPTS: Final = 12
+"""Readings of both sides, until one meets no commit. If every other one meets a commit, 1 snapshot in 4,000 fails."""
+
+_PAGE = 500  # items a query at most; a full page of 1 MB would read far more than the usual depth needs
+_ORDERS_A_LEVEL = 4  # for the first page; each further one is twice as large
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +52,15 @@ class BookStore:
         Low-level DynamoDB client.
     asks_table, standing_bids_table, tape_table
         Names of the tables.
+    clock
+        Tells which orders have expired.
     """
 
-    def __init__(self, client: DynamoDBClient, asks_table: str, standing_bids_table: str, tape_table: str) -> None:
+    def __init__(
+        self, client: DynamoDBClient, asks_table: str, standing_bids_table: str, tape_table: str, clock: Clock
+    ) -> None:
         self._client = client
+        self._clock = clock
         self._asks_table = asks_table
         self._standing_bids_table = standing_bids_table
         self._tape_table = tape_table
@@ -62,6 +72,9 @@ class BookStore:
         of its commits advances the tape: if the tape has not moved while both sides were read, both belong to the same
         sequence. An ask is in the book from its placing, so until the matcher's next commit it may stand there at a
         price that a bid would pay.
+
+        Left out is what nobody can trade with: orders that have expired and wait for the matcher to remove them, and
+        what is left of an order that may only trade at once, while its sweep is cut over several commits.
 
         Parameters
         ----------
@@ -76,7 +89,7 @@ class BookStore:
             503, the matcher committed during each of several attempts.
         """
         before = self._sequence(material)
-        for _ in range(ATTEMPTS):
+        for _ in range(SNAPSHOT_ATTEMPTS):
             asks = self._levels(self._asks_table, material, depth)
             bids = self._levels(self._standing_bids_table, material, depth)
             after = self._sequence(material)
@@ -102,7 +115,10 @@ class BookStore:
 
     def _levels(self, table: str, material: str, depth: int) -> tuple[PriceLevel, ...]:
         levels: list[PriceLevel] = []
-        for order in self._open_orders(table, material):
+        now_ms = self._clock()
+        for order in self._open_orders(table, material, depth * _ORDERS_A_LEVEL):
+            if not _is_open(order, now_ms):
+                continue
             price_minor, remaining = read_int(order, "price_minor"), read_int(order, "remaining")
             if levels and levels[-1].price_minor == price_minor:
                 level = levels[-1]
@@ -113,14 +129,16 @@ class BookStore:
                 levels.append(PriceLevel(price_minor, remaining, 1))
         return tuple(levels)
 
-    def _open_orders(self, table: str, material: str) -> Iterator[Item]:
+    def _open_orders(self, table: str, material: str, first_page: int) -> Iterator[Item]:
         """Yield open orders best first; the range keys of both tables sort that way."""
+        page = min(first_page, _PAGE)
         request: QueryInputTypeDef = {
             "TableName": table,
             "KeyConditionExpression": "material = :material",
             "ExpressionAttributeValues": encode_item({":material": material}),
-            "ProjectionExpression": "price_minor, remaining",
-            "Limit": _PAGE,
+            "ProjectionExpression": "price_minor, remaining, expires_at_ms, #immediate",
+            "ExpressionAttributeNames": {"#immediate": "immediate"},  # a reserved word
+            "Limit": page,
             "ConsistentRead": True,
         }
         while True:
@@ -129,3 +147,11 @@ class BookStore:
             if "LastEvaluatedKey" not in answer:
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            page = min(2 * page, _PAGE)
+            request["Limit"] = page
+
+
+def _is_open(order: Item, now_ms: int) -> bool:
+    if "expires_at_ms" in order and read_int(order, "expires_at_ms") <= now_ms:
+        return False
+    return order.get("immediate") is not True

@@ -6,15 +6,20 @@ it does not exist. A second request with the id finds the pointer instead: the s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from functions.api.problems import invalid_field
+from functions.api.contention import with_retries
+from functions.api.problems import conflicting_field
 from market.errors import InvalidFieldError, Rule
-from patterns.dynamodb.items import decode_item, encode_item
+from patterns.dynamodb.items import decode_item, encode_item, read_str
 
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
+    from collections.abc import Mapping
+
+    from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+    from market.placing import PlaceOrder
 
 POINTER_PREFIX = "~"
 """First character of a pointer's range key; sorts after every order id, so listings end before the pointers."""
@@ -52,29 +57,34 @@ def pointer_put(
     }
 
 
-def order_already_placed(error: ClientError, client_order_id: str, fingerprint: str) -> str:
-    """Return the id of the order that a cancelled transaction found under its client order id.
+def find_pointer(
+    client: DynamoDBClient, table: str, owner: str, player: str, client_order_id: str
+) -> Mapping[str, Any] | None:
+    """Return the stored pointer of a client order id, None if the id is free; see `pointer_put` for the parameters."""
+    key = encode_item({owner: player, "order_key": f"{POINTER_PREFIX}{client_order_id}"})
+    answer = with_retries(lambda: client.get_item(TableName=table, Key=key, ConsistentRead=True))
+    return answer.get("Item")
+
+
+def order_of_pointer(found: Mapping[str, Any], wanted: PlaceOrder) -> str:
+    """Return the id of the order that a client order id stands for.
 
     Parameters
     ----------
-    error
-        What TransactWriteItems raised; the pointer was its last action.
-    client_order_id, fingerprint
-        As in the pointer that could not be written.
+    found
+        The stored pointer.
+    wanted
+        What is asked for under the same id.
 
     Raises
     ------
     Problem
         409, the id stands for another order.
-    botocore.exceptions.ClientError
-        The same error again, if it was not the pointer that failed.
     """
-    reasons = error.response.get("CancellationReasons", [])
-    found = reasons[-1].get("Item") if reasons else None
-    if not found:
-        raise error
     pointer = decode_item(found)
-    if pointer["fingerprint"] != fingerprint:
-        reused = InvalidFieldError("client_order_id", client_order_id, Rule.UNREPEATED_ID, "new for a different order")
-        raise invalid_field(reused, status=409, code="conflict")
-    return str(pointer["order_id"])
+    if pointer["fingerprint"] != wanted.fingerprint():
+        requirement = "new for a different order"
+        raise conflicting_field(
+            InvalidFieldError("client_order_id", wanted.client_order_id, Rule.UNREPEATED_ID, requirement)
+        )
+    return read_str(pointer, "order_id")

@@ -11,27 +11,25 @@ from random import random
 from time import sleep
 from typing import TYPE_CHECKING, TypeVar
 
-from botocore.exceptions import (
-    ClientError,
-    ConnectionError,  # noqa: A004  # botocore's own name
-    HTTPClientError,
-)
+from botocore.exceptions import ClientError
 
 from functions.api.problems import unavailable
-from patterns.dynamodb.transient import TRANSIENT_ERRORS, TRANSIENT_REASONS
+from patterns.dynamodb.refusals import condition_failed, error_code
+from patterns.dynamodb.retries import Retries
+from patterns.dynamodb.transient import LOST_ANSWERS, is_transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+__all__ = ["ATTEMPTS", "UnfinishedError", "condition_failed", "with_retries"]
 
 _Result = TypeVar("_Result")
 
 ATTEMPTS = 5
 """Attempts in all: with waits of 0..25, 0..50, 0..100, 0..200 ms between them, under 0.2 s on average."""
 
-_FIRST_WAIT_S = 0.025
-_COLLIDED = frozenset({"TransactionConflictException"})
-# What is left when botocore has used up its own retries.
-_OVERLOADED = TRANSIENT_ERRORS - _COLLIDED
+_COLLISIONS = frozenset({"TransactionConflictException", "TransactionCanceledException"})
+# All other trouble has outlasted botocore's own retries: the player is told at once, not after another second or two.
 
 
 class UnfinishedError(Exception):
@@ -66,39 +64,14 @@ def with_retries(
     botocore.exceptions.ClientError
         Any answer that another attempt would not change, such as a failed condition.
     """
-    for attempt in range(ATTEMPTS):
+    for _ in Retries(sleep=wait, random=jitter, attempts=ATTEMPTS, first_wait_ms=25):
         try:
             return call()
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in _OVERLOADED:
-                break
-            if not _has_collided(error):
-                raise
         except UnfinishedError:
             pass
-        except (HTTPClientError, ConnectionError):
-            break
-        if attempt < ATTEMPTS - 1:
-            wait(_FIRST_WAIT_S * 2**attempt * jitter())
+        except (ClientError, *LOST_ANSWERS) as error:
+            if not is_transient(error):
+                raise
+            if error_code(error) not in _COLLISIONS:
+                break
     raise unavailable()
-
-
-def condition_failed(error: ClientError) -> bool:
-    """Tell whether a write, or a transaction, was refused because a condition did not hold."""
-    if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
-        return True
-    return "ConditionalCheckFailed" in _reasons(error)
-
-
-def _has_collided(error: ClientError) -> bool:
-    code = error.response.get("Error", {}).get("Code", "")
-    if code != "TransactionCanceledException":
-        return code in _COLLIDED
-    reasons = _reasons(error)
-    # A failed condition decides the transaction, whatever else happened to its other items.
-    return bool(reasons) and reasons <= TRANSIENT_REASONS
-
-
-def _reasons(error: ClientError) -> set[str]:
-    # An item that was not to blame for the cancellation has the reason "None".
-    return {reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])} - {"None"}

@@ -1,17 +1,22 @@
 """What a client is told when a request is not served: one shape for every error.
 
 ``{"error": {"code", "field", "value", "rule", "message"}}``. `code` says what kind of error it is; field, value and
-rule (`market.errors.Rule`) are null unless one field of the request is to blame.
+rule (`market.errors.Rule`) are null unless one field of the request is to blame. Some codes have members of their own:
+what is missing of an asset says how much.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from market.bookkeeping import MONEY
+from market.errors import InvalidFieldError, Rule
+from market.money import format_price
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from market.errors import InvalidFieldError
+    from market.bookkeeping import InsufficientError, TooManyOpenOrdersError
 
 _LONGEST_ECHO = 64  # characters
 
@@ -32,6 +37,8 @@ class Problem(Exception):  # noqa: N818  # it is the answer to a request, not a 
         and half characters (lone surrogates, which JSON can say and no output can encode) as ``?``.
     headers
         Additional HTTP headers.
+    details
+        Further members of the error, for programs.
     """
 
     def __init__(
@@ -44,6 +51,7 @@ class Problem(Exception):  # noqa: N818  # it is the answer to a request, not a 
         value: str | None = None,
         rule: str | None = None,
         headers: Mapping[str, str] | None = None,
+        details: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -53,6 +61,7 @@ class Problem(Exception):  # noqa: N818  # it is the answer to a request, not a 
         self.value = _echo(value)
         self.rule = rule
         self.headers = dict(headers or {})
+        self.details = dict(details or {})
 
     def body(self) -> dict[str, object]:
         """Return the answer's JSON body."""
@@ -63,6 +72,7 @@ class Problem(Exception):  # noqa: N818  # it is the answer to a request, not a 
                 "value": self.value,
                 "rule": self.rule,
                 "message": self.message,
+                **self.details,
             }
         }
 
@@ -76,6 +86,54 @@ def invalid_field(error: InvalidFieldError, *, status: int = 400, code: str = "i
 def not_found(error: InvalidFieldError) -> Problem:
     """Return the answer for something that does not exist, or that the player has no right to know exists."""
     return invalid_field(error, status=404, code="not_found")
+
+
+def conflicting_field(error: InvalidFieldError, code: str = "conflict") -> Problem:
+    """Return the answer to a valid request that does not fit what is stored."""
+    return invalid_field(error, status=409, code=code)
+
+
+def insufficient(shortage: InsufficientError, field: str, value: str | None, currency_digits: int) -> Problem:
+    """Return the answer to a request that needs more of an asset than its player has available.
+
+    Parameters
+    ----------
+    shortage
+        What is missing.
+    field, value
+        The field of the request that asks for so much, as given.
+    currency_digits
+        For amounts of money, which are decimal text; units of a material are numbers.
+
+    Returns
+    -------
+    Problem
+        409, code ``insufficient_funds`` or ``insufficient_goods``, members asset, needed, available and missing.
+    """
+    amounts: dict[str, str | int] = {
+        name: format_price(amount, currency_digits) if shortage.asset == MONEY else amount
+        for name, amount in (
+            ("needed", shortage.needed),
+            ("available", shortage.available),
+            ("missing", shortage.missing),
+        )
+    }
+    return Problem(
+        409,
+        "insufficient_funds" if shortage.asset == MONEY else "insufficient_goods",
+        f"{amounts['needed']} of {shortage.asset} needed, {amounts['available']} available",
+        field=field,
+        value=value,
+        rule=Rule.AVAILABLE,
+        details={"asset": shortage.asset, **amounts},
+    )
+
+
+def too_many_open_orders(refused: TooManyOpenOrdersError) -> Problem:
+    """Return the answer to a request for one more open order than is allowed."""
+    requirement = f"one with fewer than {refused.most} open orders of this side"
+    error = InvalidFieldError("material", refused.material, Rule.OPEN_ORDERS, requirement)
+    return conflicting_field(error, "too_many_open_orders")
 
 
 def unavailable() -> Problem:

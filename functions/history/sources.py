@@ -1,41 +1,35 @@
-"""The tables with a history, by the names they have in it, and who changes what in them."""
+"""The tables with a history, by the names they have in it. No two have the same key attributes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from patterns.historic.attribution import Signature
+from patterns.historic.errors import UnreadableRecordError
 from patterns.historic.item_key import ItemKeys
 
 if TYPE_CHECKING:
-    from patterns.historic.attribution import Change
-    from patterns.historic.images import Image
+    from collections.abc import Mapping
 
-BIDS = ItemKeys("bids", "buyer", "order_key")
-ASKS = ItemKeys("asks", "material", "price_key")
+BIDS: Final = ItemKeys("bids", "buyer", "order_key")
+SELL_ORDERS: Final = ItemKeys("sell-orders", "seller", "order_key")
+ASKS: Final = ItemKeys("asks", "material", "price_key")
+ACCOUNTS: Final = ItemKeys("accounts", "player", "line")
+SETTLEMENTS: Final = ItemKeys("settlements", "transaction_id")
 
-MATCHER = "matcher"
-"""The actor of every change after the placing."""
+SOURCES: Final = (BIDS, SELL_ORDERS, ASKS, ACCOUNTS, SETTLEMENTS)
+
+_BY_KEYS = {frozenset(filter(None, (keys.hash_key, keys.range_key))): keys for keys in SOURCES}
 
 
-def attribute(change: Change) -> Signature:
-    """Return who changed an order: its player placed it, and nobody but the matcher touches it afterwards.
+def source_of(record: Mapping[str, Any]) -> ItemKeys:
+    """Return the source a stream record comes from: the names of its keys say so.
 
-    Time: what the writer noted in the item where it did (placing, first matching), else the stream's.
+    Raises
+    ------
+    UnreadableRecordError
+        It is no record of a table with a history.
     """
-    if change.operation == "INSERT":
-        image = change.after or {}
-        player = image.get("seller", image.get("buyer", {})).get("S")
-        return Signature(player, "placed", _time(image, "placed_at_ms"))
-    before, after = change.before or {}, change.after or {}
-    if change.operation == "REMOVE":
-        return Signature(MATCHER, "sold out")
-    if "matched_at_ms" in after and "matched_at_ms" not in before:
-        why = "matched" if after.get("filled") != before.get("filled") else "found no match yet"
-        return Signature(MATCHER, why, _time(after, "matched_at_ms"))
-    return Signature(MATCHER, "matched")
-
-
-def _time(image: Image, name: str) -> int | None:
-    digits = image.get(name, {}).get("N", "")
-    return int(digits) if digits.isdigit() else None
+    names = frozenset(map(str, record.get("dynamodb", {}).get("Keys", {})))
+    if names not in _BY_KEYS:
+        raise UnreadableRecordError(f"no record of a table with a history: its keys are {sorted(names)}")
+    return _BY_KEYS[names]

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from functions.matching.records import NewAsk, UnprocessableRecordError, read_record
+from functions.matching.images import UnprocessableRecordError
+from functions.matching.records import NewAsk, NewOrder, Requests, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from functions.matching.matcher import Matcher, MaterialOutcome
+    from functions.matching.matcher import Matcher
+    from functions.matching.material_work import MaterialOutcome
     from functions.matching.parking import Park
-    from functions.matching.records import Arrival, NewBid
+    from functions.matching.records import Arrival
 
 
 _In = TypeVar("_In")
@@ -26,7 +28,8 @@ class BatchReport:
     received_at_ms: int
     finished_at_ms: int = 0
     records: int = 0
-    bids: int = 0
+    orders: int = 0
+    requests: int = 0
     materials: int = 0
     commits: int = 0
     fills: int = 0
@@ -42,7 +45,8 @@ class BatchReport:
         """Return the batch's numbers for its log line: counts, and each hop's mean and longest time in ms."""
         counted = {
             "records": self.records,
-            "bids": self.bids,
+            "orders": self.orders,
+            "requests": self.requests,
             "materials": self.materials,
             "commits": self.commits,
             "fills": self.fills,
@@ -60,12 +64,12 @@ class BatchReport:
 
 @dataclass(slots=True)
 class _Share:
-    """One material's records, in order of arrival."""
+    """One material's records, in order of arrival: those that are more than a reason to look, with their meaning."""
 
     material: str
     first_sequence_number: str
-    records: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, "Mapping[str, Any]"])
-    bids: list[NewBid] = field(default_factory=list["NewBid"])
+    records: list[Mapping[str, Any]] = field(default_factory=list["Mapping[str, Any]"])
+    entries: list[NewOrder | Requests] = field(default_factory=list["NewOrder | Requests"])
     new_asks: int = 0
 
 
@@ -103,14 +107,14 @@ def work_batch(records: Sequence[Mapping[str, Any]], matcher: Matcher, park: Par
         except UnprocessableRecordError as unprocessable:
             _park(record, str(unprocessable), park, report)
             continue
-        material = arrival.material if isinstance(arrival, NewAsk) else arrival.bid.material
+        material = arrival.order.material if isinstance(arrival, NewOrder) else arrival.material
         share = shares.setdefault(material, _Share(material, kinesis["sequenceNumber"]))
         _add(share, record, arrival, report)
     report.materials = len(shares)
 
     def work(share: _Share) -> MaterialOutcome | Exception:
         try:
-            return matcher.work(share.material, share.bids, share.new_asks, report.received_at_ms)
+            return matcher.work(share.material, share.entries, share.new_asks, report.received_at_ms)
         except Exception as error:  # whatever it is, it is this material's alone
             return error
 
@@ -120,23 +124,26 @@ def work_batch(records: Sequence[Mapping[str, Any]], matcher: Matcher, park: Par
             report.errors[share.material] = outcome
             continue
         _count(outcome, report)
-        for bid_id, reason in outcome.refused.items():
-            _park(share.records[bid_id], reason, park, report)
+        for position, reason in outcome.refused.items():
+            _park(share.records[position], reason, park, report)
     report.finished_at_ms = matcher.clock()
     return report
 
 
 def _add(share: _Share, record: Mapping[str, Any], arrival: Arrival, report: BatchReport) -> None:
-    order = arrival if isinstance(arrival, NewAsk) else arrival.bid
-    sequenced_at_ms = order.sequenced_at_ms or report.received_at_ms
-    report.to_stream_ms.append(max(sequenced_at_ms - order.placed_at_ms, 0))
-    report.to_matcher_ms.append(max(report.received_at_ms - sequenced_at_ms, 0))
+    if isinstance(arrival, Requests):
+        report.requests += 1
+    else:
+        order = arrival.order if isinstance(arrival, NewOrder) else arrival
+        sequenced_at_ms = order.sequenced_at_ms or report.received_at_ms
+        report.to_stream_ms.append(max(sequenced_at_ms - order.placed_at_ms, 0))
+        report.to_matcher_ms.append(max(report.received_at_ms - sequenced_at_ms, 0))
+        report.orders += isinstance(arrival, NewOrder)
     if isinstance(arrival, NewAsk):
         share.new_asks += 1
     else:
-        report.bids += 1
-        share.bids.append(arrival)
-        share.records.setdefault(arrival.bid.bid_id, record)
+        share.entries.append(arrival)
+        share.records.append(record)
 
 
 def _count(outcome: MaterialOutcome, report: BatchReport) -> None:

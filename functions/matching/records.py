@@ -1,40 +1,41 @@
 """From a Kinesis record to what it means for the matcher.
 
-A record's data is the DynamoDB stream record of an inserted ask or bid, unchanged. Every value that later enters a
-transaction is checked here, so that a record from elsewhere can not make a whole commit invalid.
+A record's data is a DynamoDB stream record, unchanged: of an inserted ask or bid, or of an order whose player has asked
+for something. Or it is the expirer's, which names orders that are past their time.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from base64 import b64decode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from market.keys import HIGHEST_PRICE_MINOR
+from functions.matching.images import (
+    UnprocessableRecordError,
+    material_of,
+    order_id_of,
+    placed_at_ms_of,
+    player_of,
+    price_of,
+    read_order,
+    scalars,
+    text,
+)
+from market.keys import ask_price_key, bid_price_key
+from market.order_book import Side
 from market.tables import Bid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from functions.matching.images import Image
     from functions.matching.tables import StoredItem
+    from market.tables import SellOrder
 
-    _Image = dict[str, object]
-
-LARGEST_QUANTITY = 10**12
-"""Far above any environment's own limit, which the API enforces; keeps sums of a commit inside 38 digits."""
-
-_MATERIAL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_ORDER_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_WHOLE_NUMBER = re.compile(r"[0-9]{1,15}")
-_SCALARS: dict[object, type] = {"S": str, "N": str, "BOOL": bool}
-_LONGEST_KEY = 2048  # bytes of a DynamoDB partition key
-_LONGEST_DATA = 16_384  # characters of base64; a hundred such items are well under the 4 MB of a transaction
-
-
-class UnprocessableRecordError(ValueError):
-    """The record can never be processed; the text names the attribute and the rule."""
+_LONGEST_DATA = 1_500_000  # characters of base64; a Kinesis record has 1 MB
+_LONGEST_IMAGE_DATA = 16_384  # characters of base64; a hundred such items are well under the 4 MB of a transaction
+_MOST_EXPIRED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,55 @@ class NewAsk:
 
 
 @dataclass(frozen=True, slots=True)
-class NewBid:
-    """A bid to handle: what it asks for, and its stored item as it was inserted, in DynamoDB's attribute form."""
+class NewOrder:
+    """A bid or an arriving ask to handle, and its stored item, in DynamoDB's attribute form."""
 
-    bid: Bid
+    order: Bid | SellOrder
     image: StoredItem
 
+    @property
+    def order_ids(self) -> tuple[str, ...]:
+        """The order's id."""
+        return (id_of(self.order),)
 
-Arrival: TypeAlias = "NewAsk | NewBid"
+    @property
+    def named(self) -> NamedOrder:
+        """Which order it is; it has no place in the book yet."""
+        if isinstance(self.order, Bid):
+            return NamedOrder(Side.BUY, self.order.bid_id, self.order.buyer, None)
+        return NamedOrder(Side.SELL, self.order.ask_id, self.order.seller, None)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedOrder:
+    """An order that a record names. `price_key` is its place in the book, None if the record does not say."""
+
+    side: Side
+    order_id: str
+    player: str
+    price_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """A reason to look at some orders: what their players ask for, the tables say. `due`: their time may be over."""
+
+    material: str
+    orders: tuple[NamedOrder, ...]
+    due: bool
+
+    @property
+    def order_ids(self) -> tuple[str, ...]:
+        """The ids of the orders."""
+        return tuple(order.order_id for order in self.orders)
+
+
+Arrival: TypeAlias = "NewAsk | NewOrder | Requests"
+
+
+def id_of(order: Bid | SellOrder) -> str:
+    """Return the id of an order of either side."""
+    return order.bid_id if isinstance(order, Bid) else order.ask_id
 
 
 def read_record(kinesis: Mapping[str, Any]) -> Arrival:
@@ -69,96 +111,89 @@ def read_record(kinesis: Mapping[str, Any]) -> Arrival:
     Returns
     -------
     Arrival
-        A `NewAsk`, or a `NewBid` whose bid is PENDING and carries its arrival time as `sequenced_at_ms`.
+        A `NewOrder` is PENDING and carries its arrival time as `sequenced_at_ms`.
 
     Raises
     ------
     UnprocessableRecordError
-        Not the stream record of an inserted ask or bid, or a value outside its range.
+        None of the records above, or a value outside its range.
     """
-    image = _inserted_image(kinesis["data"])
-    material = _text(image, "material", _MATERIAL)
-    placed_at_ms = _number(image, "placed_at_ms", 10**15 - 1)
-    sequenced_at_ms = round(kinesis["approximateArrivalTimestamp"] * 1000)
-    if "ask_id" in image:
-        return NewAsk(material, _text(image, "ask_id", _ORDER_ID), placed_at_ms, sequenced_at_ms)
-    bid_id = _text(image, "bid_id", _ORDER_ID)
-    if _attribute(image, "order_key", "S") != bid_id:
-        raise UnprocessableRecordError("order_key must be the bid_id")
-    bid = Bid(
-        buyer=_player(image, "buyer"),
-        bid_id=bid_id,
-        material=material,
-        price_minor=_number(image, "price_minor", HIGHEST_PRICE_MINOR),
-        quantity=_number(image, "quantity", LARGEST_QUANTITY),
-        filled=0,
-        status="PENDING",
-        placed_at_ms=placed_at_ms,
-        sequenced_at_ms=sequenced_at_ms,
-    )
-    return NewBid(bid, _scalars(image))
+    record = _record(kinesis["data"])
+    event = record.get("eventName")
+    if event == "EXPIRE":
+        return _expired(record)
+    if len(kinesis["data"]) > _LONGEST_IMAGE_DATA:
+        raise UnprocessableRecordError(f"data of an order must have at most {_LONGEST_IMAGE_DATA} characters")
+    image = _image(record)
+    if event == "INSERT":
+        return _inserted(image, round(kinesis["approximateArrivalTimestamp"] * 1000))
+    if event == "MODIFY":
+        return _requested(image)
+    raise UnprocessableRecordError("eventName must be INSERT, MODIFY or EXPIRE")
 
 
-def _inserted_image(data: str) -> _Image:
+def _record(data: str) -> Mapping[str, Any]:
     if len(data) > _LONGEST_DATA:
         raise UnprocessableRecordError(f"data must have at most {_LONGEST_DATA} characters")
     try:
         record = json.loads(b64decode(data, validate=True))
-        event, image = record["eventName"], record["dynamodb"]["NewImage"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UnprocessableRecordError("data is not the JSON of a DynamoDB stream record with a NewImage") from error
-    if event != "INSERT" or not isinstance(image, dict):
-        raise UnprocessableRecordError("eventName must be INSERT and NewImage an item")
-    return cast("_Image", image)
+    except (ValueError, RecursionError) as error:
+        raise UnprocessableRecordError("data is not JSON") from error
+    if not isinstance(record, dict):
+        raise UnprocessableRecordError("data is not a JSON object")
+    return cast("Mapping[str, Any]", record)
 
 
-def _scalars(image: _Image) -> StoredItem:
-    # In stream records bytes are base64 text, which the client would encode once more on writing the item back.
-    for name, attribute in image.items():
-        if not _is_scalar(attribute):
-            raise UnprocessableRecordError(f"{name} must be a text, a number or a boolean")
-    return cast("StoredItem", image)
+def _image(record: Mapping[str, Any]) -> Image:
+    change = record.get("dynamodb")
+    image = cast("Mapping[str, object]", change).get("NewImage") if isinstance(change, dict) else None
+    if not isinstance(image, dict):
+        raise UnprocessableRecordError("NewImage must be an item")
+    return cast("Image", image)
 
 
-def _is_scalar(attribute: object) -> bool:
-    if not isinstance(attribute, dict) or len(cast("dict[object, object]", attribute)) != 1:
-        return False
-    ((descriptor, value),) = cast("dict[object, object]", attribute).items()
-    return type(value) is _SCALARS.get(descriptor) and (not isinstance(value, str) or _is_unicode(value))
+def _inserted(image: Image, sequenced_at_ms: int) -> NewAsk | NewOrder:
+    if "price_key" in image:
+        ask_id = order_id_of(image, "ask_id")
+        return NewAsk(material_of(image), ask_id, placed_at_ms_of(image), sequenced_at_ms)
+    if text(image, "status") != "PENDING":
+        raise UnprocessableRecordError("status must be PENDING")
+    return NewOrder(read_order(image, sequenced_at_ms), scalars(image))
 
 
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # JSON can say half a character
-        return False
-    return True
+def _requested(image: Image) -> Requests:
+    order_id_of(image, "request_id")
+    side, key = (Side.SELL, ask_price_key) if "ask_id" in image else (Side.BUY, bid_price_key)
+    order_id = order_id_of(image, "ask_id" if side is Side.SELL else "bid_id")
+    if text(image, "order_key") != order_id:
+        raise UnprocessableRecordError("order_key must be the order's id")
+    player = player_of(image, "seller" if side is Side.SELL else "buyer")
+    order = NamedOrder(side, order_id, player, key(price_of(image), order_id))
+    return Requests(material_of(image), (order,), due=False)
 
 
-def _attribute(image: _Image, name: str, descriptor: str) -> str:
-    attribute = image.get(name)
-    value = cast("dict[object, object]", attribute).get(descriptor) if isinstance(attribute, dict) else None
-    if not isinstance(value, str):
-        raise UnprocessableRecordError(f"{name} must be of DynamoDB type {descriptor}")
-    return value
+def _expired(record: Mapping[str, Any]) -> Requests:
+    orders = record.get("orders")
+    if not isinstance(orders, list) or not 1 <= len(cast("list[object]", orders)) <= _MOST_EXPIRED:
+        raise UnprocessableRecordError(f"orders must be 1 to {_MOST_EXPIRED} orders")
+    material = material_of(_as_image(record))
+    return Requests(material, tuple(map(_due, cast("list[object]", orders))), due=True)
 
 
-def _text(image: _Image, name: str, pattern: re.Pattern[str]) -> str:
-    value = _attribute(image, name, "S")
-    if pattern.fullmatch(value) is None:
-        raise UnprocessableRecordError(f"{name} must match {pattern.pattern}")
-    return value
+def _due(order: object) -> NamedOrder:
+    if not isinstance(order, dict):
+        raise UnprocessableRecordError("each of orders must be an object")
+    image = _as_image(cast("Mapping[str, object]", order))
+    side = text(image, "side")
+    if side not in ("BUY", "SELL"):
+        raise UnprocessableRecordError("side must be BUY or SELL")
+    order_id = order_id_of(image, "order_id")
+    price_key = text(image, "price_key")
+    if not price_key.endswith(f"#{order_id}"):
+        raise UnprocessableRecordError("price_key must end with the order_id")
+    return NamedOrder(Side.BUY if side == "BUY" else Side.SELL, order_id, player_of(image, "player"), price_key)
 
 
-def _player(image: _Image, name: str) -> str:
-    value = _attribute(image, name, "S")
-    if not _is_unicode(value) or not 1 <= len(value.encode()) <= _LONGEST_KEY:
-        raise UnprocessableRecordError(f"{name} must have 1 to {_LONGEST_KEY} bytes of valid Unicode")
-    return value
-
-
-def _number(image: _Image, name: str, highest: int) -> int:
-    text = _attribute(image, name, "N")
-    if _WHOLE_NUMBER.fullmatch(text) is None or not 1 <= int(text) <= highest:
-        raise UnprocessableRecordError(f"{name} must be a whole number from 1 to {highest}")
-    return int(text)
+def _as_image(values: Mapping[str, object]) -> Image:
+    """Plain values in DynamoDB's attribute form, so that one set of checks serves both."""
+    return {name: {"S": value} for name, value in values.items()}

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
+from market.order_book import Side
 from market.tables import OpenAsk, StandingBid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.type_defs import QueryInputTypeDef
-
-    from market.tables import Bid
+    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef, KeysAndAttributesTypeDef, QueryInputTypeDef
 
 StoredItem: TypeAlias = "Mapping[str, Mapping[str, Any]]"
 """An item as the low-level client returns it: attribute name to type descriptor to value."""
@@ -26,14 +25,40 @@ class UnprocessedKeysError(Exception):
     """DynamoDB left some keys of a BatchGetItem unread, as it does under throttling."""
 
 
+class ItemKey(NamedTuple):
+    """Where an item is: its table, and the names and values of its keys."""
+
+    table_name: str
+    hash_key: str
+    hash_value: str
+    range_key: str
+    range_value: str
+
+    def attributes(self) -> dict[str, AttributeValueTypeDef]:
+        """Return the key in DynamoDB's attribute form."""
+        return {self.hash_key: {"S": self.hash_value}, self.range_key: {"S": self.range_value}}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
     """Names of the matcher's tables."""
 
     asks: str
+    sell_orders: str
     bids: str
     standing_bids: str
     tape: str
+
+    def order_key(self, side: Side, player: str, order_id: str) -> ItemKey:
+        """Return where the record of a player's order is."""
+        if side is Side.SELL:
+            return ItemKey(self.sell_orders, "seller", player, "order_key", order_id)
+        return ItemKey(self.bids, "buyer", player, "order_key", order_id)
+
+    def book_key(self, side: Side, material: str, price_key: str) -> ItemKey:
+        """Return where an order's item of the book is."""
+        table_name = self.asks if side is Side.SELL else self.standing_bids
+        return ItemKey(table_name, "material", material, "price_key", price_key)
 
 
 def open_asks(client: DynamoDBClient, table_name: str, material: str, first_page: int) -> Iterator[OpenAsk]:
@@ -49,66 +74,95 @@ def open_asks(client: DynamoDBClient, table_name: str, material: str, first_page
         Asks in the first page; each further page is four times as long, so a deep sweep takes few calls and a shallow
         one reads little.
     """
-    for item in _best_first(client, table_name, material, first_page):
-        yield OpenAsk(
-            material=material,
-            price_key=item["price_key"]["S"],
-            ask_id=item["ask_id"]["S"],
-            seller=item["seller"]["S"],
-            price_minor=int(item["price_minor"]["N"]),
-            quantity=int(item["quantity"]["N"]),
-            remaining=int(item["remaining"]["N"]),
-            placed_at_ms=int(item["placed_at_ms"]["N"]),
-        )
+    return map(open_ask, _best_first(client, table_name, material, first_page))
 
 
 def standing_bids(client: DynamoDBClient, table_name: str, material: str, first_page: int) -> Iterator[StandingBid]:
     """Yield a material's standing bids, best first; as `open_asks`."""
-    for item in _best_first(client, table_name, material, first_page):
-        yield StandingBid(
-            material=material,
-            price_key=item["price_key"]["S"],
-            bid_id=item["bid_id"]["S"],
-            buyer=item["buyer"]["S"],
-            price_minor=int(item["price_minor"]["N"]),
-            quantity=int(item["quantity"]["N"]),
-            remaining=int(item["remaining"]["N"]),
-            placed_at_ms=int(item["placed_at_ms"]["N"]),
-            taking=True if "taking" in item else None,
-        )
+    return map(standing_bid, _best_first(client, table_name, material, first_page))
 
 
-def stored_statuses(client: DynamoDBClient, table_name: str, bids: Iterable[Bid]) -> dict[str, str]:
-    """Look the status of bids up, 100 a call, strongly consistent.
+def open_ask(item: StoredItem) -> OpenAsk:
+    """Return an item of the asks table as a row."""
+    return OpenAsk(
+        material=item["material"]["S"],
+        price_key=item["price_key"]["S"],
+        ask_id=item["ask_id"]["S"],
+        seller=item["seller"]["S"],
+        price_minor=int(item["price_minor"]["N"]),
+        quantity=int(item["quantity"]["N"]),
+        remaining=int(item["remaining"]["N"]),
+        placed_at_ms=int(item["placed_at_ms"]["N"]),
+        expires_at_ms=_number(item, "expires_at_ms"),
+        immediate=_mark(item, "immediate"),
+    )
+
+
+def standing_bid(item: StoredItem) -> StandingBid:
+    """Return an item of the standing bids table as a row."""
+    return StandingBid(
+        material=item["material"]["S"],
+        price_key=item["price_key"]["S"],
+        bid_id=item["bid_id"]["S"],
+        buyer=item["buyer"]["S"],
+        price_minor=int(item["price_minor"]["N"]),
+        quantity=int(item["quantity"]["N"]),
+        remaining=int(item["remaining"]["N"]),
+        placed_at_ms=int(item["placed_at_ms"]["N"]),
+        taking=_mark(item, "taking"),
+        fee_bps=_number(item, "fee_bps"),
+        expires_at_ms=_number(item, "expires_at_ms"),
+        immediate=_mark(item, "immediate"),
+        budget_minor=_number(item, "budget_minor"),
+    )
+
+
+def stored_items(client: DynamoDBClient, keys: Iterable[ItemKey]) -> dict[ItemKey, StoredItem]:
+    """Read single items of any of the tables, 100 a call, strongly consistent.
+
+    Parameters
+    ----------
+    client
+        Where the tables are.
+    keys
+        Which items; repeated ones are read once.
 
     Returns
     -------
-    dict[str, str]
-        Bid id to status; ids that are not stored are missing.
+    dict[ItemKey, StoredItem]
+        Items that are not stored are missing.
 
     Raises
     ------
     UnprocessedKeysError
         DynamoDB answered only in part.
     """
-    keys = [{"buyer": {"S": bid.buyer}, "order_key": {"S": bid.bid_id}} for bid in bids]
-    found: dict[str, str] = {}
-    for start in range(0, len(keys), _LARGEST_BATCH_GET):
-        answer = client.batch_get_item(
-            RequestItems={
-                table_name: {
-                    "Keys": keys[start : start + _LARGEST_BATCH_GET],
-                    "ConsistentRead": True,
-                    "ProjectionExpression": "order_key, #status",
-                    "ExpressionAttributeNames": {"#status": "status"},
-                }
-            }
-        )
+    wanted = list(dict.fromkeys(keys))
+    found: dict[ItemKey, StoredItem] = {}
+    for start in range(0, len(wanted), _LARGEST_BATCH_GET):
+        page = wanted[start : start + _LARGEST_BATCH_GET]
+        requests: dict[str, KeysAndAttributesTypeDef] = {}
+        for key in page:
+            request = requests.setdefault(key.table_name, {"Keys": [], "ConsistentRead": True})
+            cast("list[dict[str, AttributeValueTypeDef]]", request["Keys"]).append(key.attributes())
+        answer = client.batch_get_item(RequestItems=requests)
         if answer["UnprocessedKeys"]:
             raise UnprocessedKeysError
-        for item in cast("list[StoredItem]", answer["Responses"][table_name]):
-            found[item["order_key"]["S"]] = item["status"]["S"]
+        key_of = {key.table_name: key for key in page}
+        for table_name, items in answer["Responses"].items():
+            for item in cast("list[StoredItem]", items):
+                key = key_of[table_name]
+                place = {"hash_value": item[key.hash_key]["S"], "range_value": item[key.range_key]["S"]}
+                found[key._replace(**place)] = item
     return found
+
+
+def _number(item: StoredItem, name: str) -> int | None:
+    return int(item[name]["N"]) if name in item else None
+
+
+def _mark(item: StoredItem, name: str) -> bool | None:
+    return True if name in item else None
 
 
 def _best_first(client: DynamoDBClient, table_name: str, material: str, page: int) -> Iterator[StoredItem]:

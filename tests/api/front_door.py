@@ -15,13 +15,19 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from moto import mock_aws
 
 from functions import asks_api, bids_api, quotes_api
+from functions.accounts.journal import journal_entries
+from functions.accounts.ledger import Ledger
 from functions.environment import AsksEnvironment, BidsEnvironment, QuotesEnvironment
+from market.accounts import deposit
+from market.bookkeeping import MONEY
 from patterns.dynamodb.client import dynamodb_client
 from patterns.dynamodb.items import decode_item, encode_item
 from tests.api.variables import VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
+
+    from types_boto3_dynamodb import DynamoDBClient
 
     from functions.api.http_api import HttpApi
     from patterns.dynamodb.items import Item
@@ -34,7 +40,11 @@ _KEYS = {
     "bids": ("buyer", "order_key", "S"),
     "standing-bids": ("material", "price_key", "S"),
     "tape": ("material", "sequence", "N"),
+    "accounts": ("player", "line", "S"),
+    "journal": ("player", "entry_key", "S"),
 }
+_RICH = 10**24
+"""What players of a market for the well-off have of everything."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +77,27 @@ class TestClock:
 
 @dataclass
 class FrontDoor:
-    """The three handlers behind one address."""
+    """The handlers behind one address.
+
+    Parameters
+    ----------
+    service
+        Name in the log lines.
+    clock
+        Time.
+    variables
+        Variables that differ from `VARIABLES`.
+    client
+        What the handlers call, if it is not the plain client.
+    """
 
     service: str = VARIABLES["POWERTOOLS_SERVICE_NAME"]
     clock: TestClock = field(default_factory=TestClock)
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    client: DynamoDBClient = field(default_factory=dynamodb_client)
 
     def __post_init__(self) -> None:
-        variables = VARIABLES | {"POWERTOOLS_SERVICE_NAME": self.service}
-        self.client = dynamodb_client()
+        variables = VARIABLES | {"POWERTOOLS_SERVICE_NAME": self.service, **self.variables}
         entropy = random.Random(7).randbytes
         asks = asks_api.build(AsksEnvironment.from_environ(variables), self.client, self.clock, entropy)
         bids = bids_api.build(BidsEnvironment.from_environ(variables), self.client, self.clock, entropy)
@@ -116,11 +139,24 @@ class FrontDoor:
         raise AssertionError("the listing does not end")
 
     def stored(self) -> dict[str, list[Item]]:
-        """Return what is in each table."""
+        """Return what is in each table of the market, accounts and journal aside."""
         return {
             table: [decode_item(item) for item in self.client.scan(TableName=table, ConsistentRead=True)["Items"]]
             for table in _KEYS
+            if table not in ("accounts", "journal")
         }
+
+    @property
+    def ledger(self) -> Ledger:
+        """The players' accounts."""
+        return Ledger(self.client, "accounts", "journal")
+
+    def fund(self, player: str = "alice", money: int = 0, **goods: int) -> None:
+        """Give a player money, minor units, and units of materials."""
+        changes = [deposit(player, asset, amount) for asset, amount in {MONEY: money, **goods}.items() if amount]
+        for change in changes:
+            entries = journal_entries(change, f"deposit#{change[0].material}", 0)
+            self.client.transact_write_items(TransactItems=self.ledger.actions(change, entries))
 
     def put(self, table: str, item: Item) -> None:
         """Store an item behind the API's back, as the matcher does."""
@@ -160,10 +196,15 @@ def request_event(
 
 
 @contextmanager
-def opened(service: str = VARIABLES["POWERTOOLS_SERVICE_NAME"]) -> Generator[FrontDoor]:
-    """Open an empty market."""
+def opened(
+    service: str = VARIABLES["POWERTOOLS_SERVICE_NAME"],
+    *,
+    rich: Iterable[str] = ("alice", "bob", "ann", "ben"),
+    **variables: str,
+) -> Generator[FrontDoor]:
+    """Open a market without orders, where the `rich` lack nothing and all others have nothing."""
     with mock_aws():
-        front_door = FrontDoor(service)
+        front_door = FrontDoor(service, variables=variables)
         for table, (hash_key, range_key, range_type) in _KEYS.items():
             front_door.client.create_table(
                 TableName=table,
@@ -177,4 +218,6 @@ def opened(service: str = VARIABLES["POWERTOOLS_SERVICE_NAME"]) -> Generator[Fro
                     {"AttributeName": range_key, "AttributeType": range_type},  # pyright: ignore[reportArgumentType]
                 ],
             )
+        for player in rich:
+            front_door.fund(player, _RICH, copper=_RICH, wheat=_RICH)
         yield front_door

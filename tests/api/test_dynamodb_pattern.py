@@ -41,15 +41,24 @@ def test_an_item_comes_back_from_a_table_as_it_went_in(market: FrontDoor) -> Non
     assert same(sorted(market.stored()["asks"][0].items()), sorted(item.items()))
 
 
-@pytest.mark.parametrize("value", [1.5, Decimal(1), 10**38, -(10**38), (1,), {1}, {"S"}, bytearray(b"x"), object(), 1j])
+@given(st.frozensets(st.text(), min_size=1) | st.frozensets(st.binary(), min_size=1))
+def test_a_decoded_set_is_the_one_that_was_encoded(members: frozenset[str] | frozenset[bytes]) -> None:
+    assert decode_item(encode_item({"tags": members})) == {"tags": members}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(1.5, Decimal(1), 10**38, -(10**38), (1,), {1}, {"S"}, bytearray(b"x"), object(), 1j),
+        *(frozenset[str](), frozenset({1}), frozenset({"a", b"b"})),
+    ],
+)
 def test_a_value_that_would_not_come_back_is_refused_with_its_path(value: Any) -> None:
     with pytest.raises(ItemCodecError, match=r"order\.prices\[1\]"):
         encode_item({"order": {"prices": [1, value]}})
 
 
-@pytest.mark.parametrize(
-    "attribute", [{"N": "1.5"}, {"N": "1E+2"}, {"SS": ["a"]}, {"NS": ["1"]}, {}, {"S": "", "N": "1"}]
-)
+@pytest.mark.parametrize("attribute", [{"N": "1.5"}, {"N": "1E+2"}, {"NS": ["1"]}, {}, {"S": "", "N": "1"}])
 def test_an_attribute_that_is_not_exact_is_refused(attribute: dict[str, Any]) -> None:
     with pytest.raises(ItemCodecError, match="price"):
         decode_item({"price": attribute})

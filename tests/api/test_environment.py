@@ -14,7 +14,7 @@ from functions.environment import (
 )
 from tests.api.variables import VARIABLES
 
-COMPLETE = VARIABLES | {"PARKED_RECORDS_QUEUE_URL": "https://sqs/parked"}
+COMPLETE = VARIABLES | {"PARKED_RECORDS_QUEUE_URL": "https://sqs/parked", "SELF_TRADE_PREVENTION": "CANCEL_TAKER"}
 
 
 @pytest.mark.parametrize("model", [AsksEnvironment, BidsEnvironment, QuotesEnvironment, MatcherEnvironment])

@@ -11,7 +11,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions import history_api
 from functions.environment import HistoryApiEnvironment
-from functions.history.sources import ASKS, BIDS, attribute
+from functions.history.attribution import attribute_ask, attribute_order
+from functions.history.sources import ASKS, BIDS, SELL_ORDERS
 from market.keys import ask_price_key
 from patterns.dynamodb.items import encode_item
 from patterns.historic import ItemKeys, Recorder
@@ -58,7 +59,8 @@ class Archive:
         else:
             others = {name: value for name, value in encode_item(item).items() if name not in key}
             source.put(encode_item(key), by=None, why="", **others)
-        report = Recorder(self.market.client, VARIABLES["HISTORY_TABLE"], keys, attribute).record(source.records)
+        attribution = attribute_ask if keys is ASKS else attribute_order
+        report = Recorder(self.market.client, VARIABLES["HISTORY_TABLE"], keys, attribution).record(source.records)
         assert not report.errors
 
     def get(self, path: str, player: str = "alice", **query: str) -> Reply:
@@ -106,20 +108,50 @@ def test_a_bid_from_placing_to_its_fills(archive: Archive) -> None:
     assert first["versions"] + second["versions"] == shown["versions"]
 
 
-def test_an_ask_until_it_is_sold_out(archive: Archive) -> None:
+def placed_ask(archive: Archive) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """An ask of alice; returns its id, its record, and its item of the book."""
     body = {"material": "copper", "quantity": 10, "price": "12.50"}
     ask_id = str(archive.market.send("POST", "/asks", body).body["id"])
     (ask,) = archive.market.stored()["asks"]
+    record = next(item for item in archive.market.stored()["sell-orders"] if item["order_key"] == ask_id)
+    archive.change(SELL_ORDERS, record, {"seller": "alice", "order_key": ask_id})
+    archive.change(ASKS, ask, {"material": "copper", "price_key": ask_price_key(1250, ask_id)})
+    return ask_id, dict(record), dict(ask)
+
+
+def test_an_ask_until_it_is_sold_out(archive: Archive) -> None:
+    ask_id, _, ask = placed_ask(archive)
     key = {"material": "copper", "price_key": ask_price_key(1250, ask_id)}
-    archive.change(ASKS, ask, key)
     archive.change(ASKS, ask | {"remaining": 3}, key)
     archive.change(ASKS, None, key)
     versions = archive.get(f"/asks/{ask_id}/history").body["versions"]
-    assert [(v["by"], v["why"], v["order"]["status"], v["order"]["remaining"]) for v in versions] == [
-        ("alice", "placed", "NEW", 10),
-        ("matcher", "matched", "PARTIALLY_FILLED", 3),
-        ("matcher", "sold out", "FILLED", 0),
+    told = [(v["part"], v["by"], v["why"], v["order"]["status"], v["order"]["remaining"]) for v in versions]
+    assert told == [
+        ("order", "alice", "placed", None, None),
+        ("book", "alice", "placed", "NEW", 10),
+        ("book", "matcher", "matched", "PARTIALLY_FILLED", 3),
+        ("book", "matcher", "left the book", "FILLED", 0),
     ]
+    first = archive.get(f"/asks/{ask_id}/history", limit="3").body
+    second = archive.get(f"/asks/{ask_id}/history", limit="3", next=first["next"]).body
+    assert first["versions"] + second["versions"] == versions
+
+
+def test_an_ask_that_its_player_cancels(archive: Archive) -> None:
+    ask_id, record, _ = placed_ask(archive)
+    place = {"seller": "alice", "order_key": ask_id}
+    archive.change(SELL_ORDERS, record | {"request": "CANCEL", "request_id": ask_id}, place)
+    closed = record | {"status": "CANCELED", "reason": "requested", "filled": 4}
+    archive.change(SELL_ORDERS, closed, place)
+    archive.market.put("sell-orders", closed)
+    archive.change(ASKS, None, {"material": "copper", "price_key": ask_price_key(1250, ask_id)})
+    versions = archive.get(f"/asks/{ask_id}/history").body["versions"]
+    told = [(v["by"], v["why"], v["order"]["status"], v["order"]["reason"], v["order"]["filled"]) for v in versions]
+    assert told[1:3] == [
+        ("alice", "asked to cancel", None, None, None),
+        ("matcher", "canceled: requested", "CANCELED", "requested", 4),
+    ]
+    assert told[-1] == ("matcher", "left the book", "CANCELED", "requested", 4)
 
 
 def test_as_of_a_time_and_between_two(archive: Archive) -> None:

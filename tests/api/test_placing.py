@@ -7,9 +7,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from functions.matching.images import read_order
+from patterns.dynamodb.items import encode_item
 from tests.api.front_door import FrontDoor, opened
 
 _TICK_MINOR, _MAX_QUANTITY, _MAX_MINOR = 5, 1_000_000, 999_999_999_999
@@ -113,7 +116,15 @@ def test_an_ask_is_stored_in_the_book_and_on_record(market: FrontDoor) -> None:
         "filled": 0,
         "remaining": 3,
         "status": "NEW",
+        "reason": None,
+        "type": "limit",
+        "time_in_force": "GTC",
+        "post_only": False,
         "placed_at": reply.body["placed_at"],
+        "expires_at": None,
+        "replaces": None,
+        "request": None,
+        "request_quantity": None,
         "client_order_id": "a-1",
     }
     stored = market.stored()
@@ -121,7 +132,7 @@ def test_an_ask_is_stored_in_the_book_and_on_record(market: FrontDoor) -> None:
     order["placed_at_ms"] = placed_at_ms
     assert stored["asks"] == [order | {"price_key": f"000000001250#{ask_id}", "remaining": 3}]
     record, pointer = sorted(stored["sell-orders"], key=lambda item: str(item["order_key"]))
-    assert record == order | {"order_key": ask_id, "client_order_id": "a-1"}
+    assert record == order | {"order_key": ask_id, "client_order_id": "a-1", "hold": 3}
     assert pointer == {
         "seller": "alice",
         "order_key": "~a-1",
@@ -145,4 +156,61 @@ def test_a_bid_is_stored_as_pending(market: FrontDoor) -> None:
         "filled": 0,
         "status": "PENDING",
         "placed_at_ms": bid["placed_at_ms"],
+        "hold": 999_999_999_995 * 1_000_000 * 1002 // 1000,
+        "fee_bps": 20,
     }
+
+
+ENDS = "2026-12-24T18:00:00.500Z"
+ENDS_MS = 1_798_135_200_500
+
+
+@pytest.mark.parametrize(
+    ("fields", "told", "stored", "arrives"),
+    [
+        ({"time_in_force": "GTC", "type": "limit", "post_only": False}, {}, {}, False),
+        (
+            {"time_in_force": "GTD", "expires_at": ENDS},
+            {"time_in_force": "GTD", "expires_at": ENDS},
+            {"time_in_force": "GTD", "expires_at_ms": ENDS_MS},
+            False,
+        ),
+        ({"post_only": True}, {"post_only": True}, {"post_only": True}, True),
+        ({"time_in_force": "IOC"}, {"time_in_force": "IOC"}, {"time_in_force": "IOC"}, True),
+        ({"time_in_force": "FOK"}, {"time_in_force": "FOK"}, {"time_in_force": "FOK"}, True),
+        (
+            {"type": "market", "price": None},
+            {"type": "market", "price": None, "time_in_force": "IOC"},
+            {"order_type": "MARKET", "time_in_force": "IOC"},
+            True,
+        ),
+    ],
+    ids=["GTC", "GTD", "post-only", "IOC", "FOK", "market"],
+)
+def test_an_order_keeps_how_it_is_to_trade(
+    market: FrontDoor, fields: dict[str, object], told: dict[str, object], stored: dict[str, object], arrives: bool
+) -> None:
+    """Orders that may rest at once are open asks from the start; the matcher has to see any other order first."""
+    body = {"material": "copper", "quantity": 3, "price": "12.50"} | fields
+    body = {name: value for name, value in body.items() if value is not None}
+    plain = {"type": "limit", "price": "12.50", "time_in_force": "GTC", "post_only": False, "expires_at": None}
+    optional = ("order_type", "time_in_force", "expires_at_ms", "post_only")
+    for side in ("asks", "bids"):
+        reply = market.send("POST", f"/{side}", body)
+        assert reply.body.items() >= (plain | told).items()
+        pending = arrives or side == "bids"
+        assert (reply.status, reply.body["status"]) == ((202, "PENDING") if pending else (201, "NEW"))
+        assert market.send("GET", f"/{side}/{reply.body['id']}").body == reply.body
+        assert market.send("GET", f"/{side}").body[side] == [reply.body]
+    tables = market.stored()
+    (record,), (bid,) = tables["sell-orders"], tables["bids"]
+    for item in (record, bid):
+        assert {name: item[name] for name in optional if name in item} == stored
+        read = read_order(encode_item(item), None)  # as the matcher reads it
+        assert {name: getattr(read, name) for name in optional if name in item} == stored
+        assert (read.quantity, read.price_minor, read.hold) == (3, item["price_minor"], item["hold"])
+    assert record.get("status") == ("PENDING" if arrives else None)
+    assert [ask.get("expires_at_ms") for ask in tables["asks"]] == ([] if arrives else [stored.get("expires_at_ms")])
+    assert (record["price_minor"], bid["price_minor"]) == (
+        (1, 999_999_999_999) if "order_type" in stored else (1250, 1250)
+    )

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.api import trades_store
+from functions.api.book_store import SNAPSHOT_ATTEMPTS
 from market.keys import ask_price_key, bid_price_key
 from market.order_book import Side
 from market.tape import TapeCommit, TradeFill, encode_commit
@@ -21,7 +22,9 @@ from tests.api.front_door import FrontDoor, opened
 _orders = st.lists(st.tuples(st.integers(1, 8), st.integers(1, 9)), max_size=25)  # (price in ticks, remaining)
 
 
-def open_order(market: FrontDoor, side: Side, number: int, price_minor: int, remaining: int) -> None:
+def open_order(
+    market: FrontDoor, side: Side, number: int, price_minor: int, remaining: int, **more: int | bool
+) -> None:
     """Put an order in the book as the matcher leaves it."""
     order_id = str(UUID(int=number))
     key = ask_price_key if side is Side.SELL else bid_price_key
@@ -33,6 +36,7 @@ def open_order(market: FrontDoor, side: Side, number: int, price_minor: int, rem
             "price_minor": price_minor,
             "quantity": remaining + 1,
             "remaining": remaining,
+            **more,
         },
     )
 
@@ -96,7 +100,26 @@ def test_a_level_of_more_orders_than_a_query_returns_is_complete(market: FrontDo
     ]
 
 
-@pytest.mark.parametrize(("commits_meanwhile", "status"), [(0, 200), (1, 200), (4, 200), (5, 503)])
+@pytest.mark.parametrize("side", [Side.SELL, Side.BUY])
+def test_what_nobody_can_trade_with_is_not_depth(market: FrontDoor, side: Side) -> None:
+    """Expired and not removed yet, or the rest of an order that may only trade at once: behind it others are found."""
+    now_ms = market.clock.now_ms
+    best_first = 1 if side is Side.SELL else -1
+    for number in range(12):
+        gone = {"immediate": True} if number % 2 else {"expires_at_ms": now_ms}
+        open_order(market, side, number, 1250, 7, **gone)
+    open_order(market, side, 12, 1250, 1, expires_at_ms=now_ms + 60_000)
+    open_order(market, side, 13, 1250 + best_first * 5, 2, expires_at_ms=now_ms)
+    open_order(market, side, 14, 1250 + best_first * 10, 3)
+    for depth, expected in (("1", [(1, 1)]), ("2", [(1, 1), (3, 1)])):
+        book = market.send("GET", "/materials/copper/book", query={"depth": depth}).body
+        levels = book["asks" if side is Side.SELL else "bids"]
+        assert [(level["quantity"], level["orders"]) for level in levels] == expected
+
+
+@pytest.mark.parametrize(
+    ("commits_meanwhile", "status"), [(0, 200), (1, 200), (SNAPSHOT_ATTEMPTS - 1, 200), (SNAPSHOT_ATTEMPTS, 503)]
+)
 def test_both_sides_of_the_book_are_of_one_sequence_number(
     market: FrontDoor, commits_meanwhile: int, status: int
 ) -> None:
@@ -136,6 +159,17 @@ def test_the_pages_together_are_all_trades_newest_first(fills: list[int], limits
     assert [trade["id"] for page in pages for trade in page] == expected
     assert all(pages[:-1])
     assert all(len(page) == limits[index % len(limits)] for index, page in enumerate(pages[:-1]))
+
+
+def test_pages_of_trades_stay_valid_while_the_market_trades_on(market: FrontDoor) -> None:
+    expected: list[str] = []
+    for sequence in range(1, 6):
+        expected = commit(market, sequence, 3) + expected
+    seen: list[str] = []
+    for number, page in enumerate(market.pages("/materials/copper/trades", "trades", [2])):
+        seen += [trade["id"] for trade in page]
+        commit(market, 6 + number, 2)
+    assert seen == expected
 
 
 def test_trades_are_found_behind_many_commits_without_any(market: FrontDoor, monkeypatch: pytest.MonkeyPatch) -> None:

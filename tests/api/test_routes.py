@@ -23,9 +23,9 @@ ORDER = {"material": "copper", "quantity": 3, "price": "12.50", "client_order_id
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/asks", "GET, POST"),
-        ("DELETE", "/bids", "GET, POST"),
-        ("POST", "/asks/01a1fd1e-8c4e-7e2d-ad84-6a46ff8e50ea", "GET"),
+        ("PUT", "/asks", "GET, POST, DELETE"),
+        ("PATCH", "/bids", "GET, POST, DELETE"),
+        ("POST", "/asks/01a1fd1e-8c4e-7e2d-ad84-6a46ff8e50ea", "GET, PATCH, DELETE"),
         ("POST", "/materials/copper/book", "GET"),
         ("OPTIONS", "/materials/copper/trades", "GET"),
     ],
@@ -98,7 +98,7 @@ def test_a_refused_field_is_logged_and_told_short_and_whole_whatever_its_name(
 
 
 def test_an_unexpected_exception_is_logged_with_its_stack_and_not_told(capsys: pytest.CaptureFixture[str]) -> None:
-    with opened("logged-stack") as market, refusing(market.client, "PutItem", "AccessDeniedException"):
+    with opened("logged-stack") as market, refusing(market.client, "TransactWriteItems", "AccessDeniedException"):
         reply = market.send("POST", "/bids", {"material": "copper", "quantity": 3, "price": "12.50"})
     stack, request = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert (reply.status, reply.error) == (500, ("internal", None, None))

@@ -5,13 +5,25 @@ from __future__ import annotations
 import pytest
 
 from functions.environment import (
+    AccountsEnvironment,
     AsksEnvironment,
+    AuditEnvironment,
     BidsEnvironment,
+    CandlesCollectorEnvironment,
+    CandlesEnvironment,
+    ExpiryEnvironment,
+    FillsEnvironment,
     FunctionEnvironment,
     HistoryApiEnvironment,
     HistoryRecorderEnvironment,
+    MarketDataEnvironment,
     MatcherEnvironment,
+    NotificationsApiEnvironment,
+    NotifierEnvironment,
     QuotesEnvironment,
+    SettlementEnvironment,
+    SettlementsApiEnvironment,
+    SettlementSubmitterEnvironment,
 )
 from tests.components.graph import ENVIRONMENTS, environment_graph
 
@@ -20,8 +32,20 @@ MODELS: dict[str, type[FunctionEnvironment]] = {
     "functions.bids_api.handler": BidsEnvironment,
     "functions.quotes_api.handler": QuotesEnvironment,
     "functions.matcher.handler": MatcherEnvironment,
+    "functions.accounts_api.handler": AccountsEnvironment,
+    "functions.expiry.handler": ExpiryEnvironment,
+    "functions.settlement_submitter.handler": SettlementSubmitterEnvironment,
+    "functions.settlement.handler": SettlementEnvironment,
+    "functions.settlements_api.handler": SettlementsApiEnvironment,
+    "functions.notifier.handler": NotifierEnvironment,
+    "functions.notifications_api.handler": NotificationsApiEnvironment,
     "functions.history_api.handler": HistoryApiEnvironment,
     "functions.history_recorder.handler": HistoryRecorderEnvironment,
+    "functions.candles_collector.handler": CandlesCollectorEnvironment,
+    "functions.candles.handler": CandlesEnvironment,
+    "functions.market_data_api.handler": MarketDataEnvironment,
+    "functions.fills_api.handler": FillsEnvironment,
+    "functions.audit_api.handler": AuditEnvironment,
 }
 
 

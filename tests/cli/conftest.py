@@ -64,7 +64,7 @@ def api() -> Iterator[ApiStandIn]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = respond  # noqa: N815
+        do_GET = do_POST = do_PATCH = do_DELETE = respond  # noqa: N815
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from typer.testing import CliRunner
 
 from cli.app import app
-from local.delivery.stats import MappingStats
+from local.delivery.stats import MappingStats, ScheduleStats
 from local.environment import LocalEnvironment
 
 if TYPE_CHECKING:
@@ -68,6 +69,27 @@ def test_status_shows_what_delivery_last_complained_about_letter_by_letter(
 
 
 @pytest.mark.usefixtures("local_environment")
+def test_status_shows_when_each_schedule_fired_and_will_fire(monkeypatch: pytest.MonkeyPatch) -> None:
+    day_ms = 1_763_683_200_000  # 2025-11-21
+    schedules = [
+        ScheduleStats("close", True, day_ms, day_ms + 60_000, 1_200, 1, 2, "throttled [/red]"),
+        ScheduleStats("expire", True, None, None, 0, 0, 0, ""),
+        ScheduleStats("off", False, None, None, 0, 0, 0, ""),
+    ]
+
+    def find_schedules(_environment: LocalEnvironment) -> list[ScheduleStats]:
+        return schedules
+
+    monkeypatch.setattr(LocalEnvironment, "find_schedules", find_schedules)
+    shown = market("status")
+    rows = {line.split()[0]: line.split()[1:] for line in shown.splitlines() if line.strip()}
+    assert rows["close"] == ["2025-11-21", "00:00:00Z", "2025-11-21", "00:01:00Z", "1,200", "1", "2"]
+    assert rows["expire"] == ["not", "yet", "never", "0", "0", "0"]
+    assert rows["off"] == ["not", "yet", "disabled", "0", "0", "0"]
+    assert "close: throttled [/red]" in shown
+
+
+@pytest.mark.usefixtures("local_environment")
 def test_a_players_name_is_shown_letter_by_letter(api: ApiStandIn) -> None:
     api.answer = lambda _: (200, {"asks": [COPPER_ASK], "bids": [], "next": None})
     assert "orders of [/red]" in market("orders", "--player", "[/red]")
@@ -98,6 +120,117 @@ def test_an_order_is_sent_as_typed_with_an_id_that_makes_it_safe_to_repeat(
     assert 0 < len(request.body.pop("client_order_id")) <= 36
     assert request.body == {"material": "copper", "quantity": 10, "price": "2.50"}
     assert request.token == "token-of-ann"
+
+
+@pytest.mark.usefixtures("local_environment")
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        (["--type", "market"], {"type": "market"}),
+        (["2.50", "--time-in-force", "FOK"], {"price": "2.50", "time_in_force": "FOK"}),
+        (
+            ["2.50", "--expires-at", "2026-11-22T00:00:00Z"],
+            {"price": "2.50", "time_in_force": "GTD", "expires_at": "2026-11-22T00:00:00Z"},
+        ),
+        (["2.50", "--post-only"], {"price": "2.50", "post_only": True}),
+        (["-2.50"], {"price": "-2.50"}),
+        (["2.50", "--type", "market"], {"price": "2.50", "type": "market"}),  # the market says what is wrong with it
+    ],
+    ids=["market", "fill or kill", "until", "post-only", "negative", "market with a limit"],
+)
+def test_every_kind_of_order_is_sent_as_typed(typed: list[str], sent: dict[str, object], api: ApiStandIn) -> None:
+    api.answer = lambda request: (201, COPPER_ASK)
+    market("sell", "copper", "10", *typed, "--player", "ann")
+    (request,) = api.requests
+    assert request.body is not None
+    del request.body["client_order_id"]
+    assert request.body == {"material": "copper", "quantity": 10, **sent}
+
+
+@pytest.mark.usefixtures("local_environment")
+def test_an_order_may_end_after_a_duration(api: ApiStandIn) -> None:
+    api.answer = lambda request: (201, COPPER_ASK)
+    before = datetime.now(UTC)
+    market("buy", "copper", "1", "2.50", "--expires-in", "90s", "--player", "ann")
+    body = api.requests[0].body
+    assert body is not None
+    assert body["time_in_force"] == "GTD"
+    end = datetime.fromisoformat(body["expires_at"])
+    assert timedelta(seconds=89) < end - before < timedelta(minutes=5)
+
+
+@pytest.mark.usefixtures("local_environment")
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["sell", "copper", "1", "2.50", "--expires-in", "soon"],
+        ["sell", "copper", "1", "2.50", "--expires-in", "9s", "--expires-at", "2026-11-22T00:00:00Z"],
+        ["replace", "an-id"],
+        ["cancel-all", "--side", "both"],
+    ],
+    ids=["no duration", "two ends", "nothing to change", "no side"],
+)
+def test_what_makes_no_sense_is_not_sent(typed: list[str], api: ApiStandIn) -> None:
+    result = CliRunner().invoke(app, [*typed, "--player", "ann"])
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert api.requests == []
+
+
+@pytest.mark.usefixtures("local_environment")
+def test_an_order_is_canceled_on_whichever_side_it_is(api: ApiStandIn) -> None:
+    def answer(request: Request) -> tuple[int, dict[str, Any]]:
+        if "/asks/" in request.path:
+            return 404, {"error": {"message": "no ask"}}
+        return 202, COPPER_ASK | {"side": "BUY", "request": "CANCEL"}
+
+    api.answer = answer
+    shown = market("cancel", "an-id", "--player", "ann")
+    assert [(request.method, request.path.rpartition("$default")[2]) for request in api.requests] == [
+        ("DELETE", "/asks/an-id"),
+        ("DELETE", "/bids/an-id"),
+    ]
+    assert "BUY" in shown
+    assert "to be canceled" in shown
+
+
+@pytest.mark.usefixtures("local_environment")
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ([], ["/asks", "/bids"]),
+        (["--side", "buy"], ["/bids"]),
+        (["--side", "sell", "--material", "copper"], ["/asks?material=copper"]),
+    ],
+    ids=["both sides", "bids", "asks of a material"],
+)
+def test_all_orders_are_canceled(typed: list[str], asked: list[str], api: ApiStandIn) -> None:
+    api.answer = lambda request: (202, {"requested": [f"id-of-{request.path[-4:]}"]})
+    shown = market("cancel-all", *typed, "--player", "ann")
+    assert [request.path.rpartition("$default")[2] for request in api.requests] == asked
+    assert {request.method for request in api.requests} == {"DELETE"}
+    assert shown.count("id-of-") == len(asked)
+
+
+@pytest.mark.usefixtures("local_environment")
+def test_an_order_is_replaced_by_what_is_typed(api: ApiStandIn) -> None:
+    api.answer = lambda request: (202, COPPER_ASK | {"request": "REDUCE", "request_quantity": 6})
+    shown = market("replace", "an-id", "--quantity", "6", "--player", "ann")
+    assert "to become 6" in shown
+    market("replace", "an-id", "--price", "2.60", "--player", "ann")
+    assert [(request.method, request.body) for request in api.requests] == [
+        ("PATCH", {"quantity": 6}),
+        ("PATCH", {"price": "2.60"}),
+    ]
+
+
+@pytest.mark.usefixtures("local_environment")
+def test_orders_show_their_kind_and_why_they_closed(api: ApiStandIn) -> None:
+    closed = {"status": "CANCELED", "reason": "no_match", "type": "market", "price": None}
+    asks = [COPPER_ASK | closed, COPPER_ASK | {"post_only": True}, COPPER_ASK | {"time_in_force": "FOK"}]
+    api.answer = lambda request: (200, {"asks": asks if "/asks" in request.path else [], "bids": [], "next": None})
+    shown = market("orders", "--player", "ann")
+    assert all(text in shown for text in ("market", "any", "no_match", "post-only", "FOK")), shown
 
 
 @pytest.mark.usefixtures("local_environment")

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from typer.testing import CliRunner
 
+from cli import history as history_commands
 from cli.app import app
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ ORDER = "0190163d-8694-739b-aea5-966c26f8ad91"
 def version(number: int, by: str, status: str, filled: int) -> dict[str, Any]:
     changed = {"field": "filled", "before": 0, "after": filled}
     return {
+        "part": "order",
         "version": str(number),
         "at": f"2026-11-21T08:00:0{number}.000Z",
         "by": by,
@@ -84,3 +86,49 @@ def test_times_are_asked_in_utc(api: ApiStandIn, arguments: list[str], query: di
 )
 def test_an_unusable_time_is_one_line_and_exit_code_2(arguments: list[str], text: str) -> None:
     assert text in history(*arguments, code=2)
+
+
+def _service_token(_environment: object) -> str:
+    return "of the service"
+
+
+class TestOperator:
+    """Without a player, the question goes to the operator's routes, with the service's token."""
+
+    @pytest.fixture(autouse=True)
+    def _service(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(history_commands, "service_token", _service_token)
+
+    @pytest.mark.usefixtures("local_environment")
+    @pytest.mark.parametrize(
+        ("arguments", "path"),
+        [
+            (["order", ORDER], f"/operator/history/order/{ORDER}"),
+            (["order", ORDER, "--of", ORDER], f"/operator/history/order/{ORDER}?player={ORDER}"),
+            (["account", ORDER], f"/operator/history/account/{ORDER}"),
+            (["account", "~house"], "/operator/history/account/~house"),
+            (["settlement", "copper-12"], "/operator/history/settlement/copper-12"),
+        ],
+    )
+    def test_what_is_asked(self, api: ApiStandIn, arguments: list[str], path: str) -> None:
+        shown = {
+            "part": "wallet",
+            "version": "1",
+            "at": "2026-11-21T08:00:01.000Z",
+            "by": "service",
+            "why": "deposit#7",
+        }
+        item = {"available_minor": 250, "status": "COMPLETED"}
+        changes = [{"field": "available_minor", "before": None, "after": 250}]
+        answer = {**shown, "item": item, "changes": changes}
+        api.answer = lambda request: (200, {"versions": [answer], "next": None})
+        result = CliRunner().invoke(app, ["history", *arguments, "--diff"])
+        assert result.exit_code == 0, result.stderr
+        assert "deposit#7" in result.stdout
+        assert "available_minor: → 250" in result.stdout
+        (request,) = api.requests
+        assert request.path.endswith(path)
+        assert request.token == "of the service"
+
+    def test_a_player_cannot_name_another(self) -> None:
+        assert "exclude each other" in history("--of", "ben", code=2)

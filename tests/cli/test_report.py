@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from cli.report import print_day, print_sending, print_verdict, summarize_day
+from cli.report import print_conservation, print_day, print_orders, print_sending, print_verdict, summarize_day
 from cli.simulation import SentOrder
 from cli.trading_day import PlannedOrder
-from market.invariants import Invariant, Verdict, Violation
+from market.account_rows import AccountTables
+from market.invariants import AssetTotals, Invariant, Verdict, Violation
 from market.order_book import Side
-from market.tables import Bid, MarketTables, OpenAsk, StandingBid
+from market.tables import Bid, MarketTables, OpenAsk, SellOrder, StandingBid
 from market.tape import TapeCommit, TradeFill
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MATERIAL = "a-material-with-the-longest-name"
 
@@ -70,11 +75,12 @@ TABLES = MarketTables(
     standing_bids=(standing_bid(1_100), standing_bid(1_230)),
     tape=(TapeCommit(MATERIAL, 1, 0, 0, (fill(1, 3), fill(2, 4))), TapeCommit(MATERIAL, 2, 0, 0, (fill(1, 5),))),
 )
+NO_ACCOUNTS = AccountTables(lines=(), journal=(), settlements=(), notifications=())
 PLANNED = PlannedOrder(0, 0, "BUY", MATERIAL, 1, 1)
 SENT = [
     SentOrder(PLANNED, "one", None, 20.0, 0),
     SentOrder(PLANNED, "two", None, 40.0, 0),
-    SentOrder(PLANNED, None, "refused (400): price [is off]", 60.0, 0),
+    SentOrder(PLANNED, None, "refused (400): price 12.505 [field]", 60.0, 0),
 ]
 
 
@@ -86,11 +92,19 @@ def test_the_figures_are_those_of_the_tables_and_the_latencies_those_of_this_day
     assert (day.sequenced_ms, day.matched_ms, day.whole_ms) == ([100, 200], [300, 700], [400, 900])
 
 
+TOTALS = [
+    AssetTotals("money", 2_399_990_000, 5_000_000, 100, 12_345, 2_405_002_445),
+    AssetTotals(MATERIAL, 12_000, 100, 20, 0, 12_120),
+]
+
+
 def printed(*, width: int = 100) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False, emoji=False)
     print_sending(console, SENT, sending_s=2.0, resting_s=1.0)
     print_day(console, summarize_day([MATERIAL, "unused"], SENT, TABLES), currency_digits=2)
-    print_verdict(console, Verdict((), ()), [], TABLES)
+    print_orders(console, TABLES)
+    print_conservation(console, TOTALS, TOTALS, currency_digits=2)
+    print_verdict(console, Verdict((), ()), [], TABLES, NO_ACCOUNTS)
     output = console.file
     assert isinstance(output, io.StringIO)
     return output.getvalue()
@@ -102,15 +116,17 @@ def test_a_report_is_readable_in_a_log_of_100_columns() -> None:
     assert max(map(len, shown.splitlines())) <= 100
     for text in ("12.40", "12.30", "40 / 60", "150 / 200", "500 / 700", "650 / 900"):
         assert text in shown
-    assert "2 of 3 orders accepted in 2.0 s (2 orders/s)" in shown
-    assert "1 × refused (400): price [is off]" in shown
+    assert "3 orders, 0 changes and cancels: 2 accepted in 2.0 s (2/s)" in shown
+    assert "1 × refused (…): price …" in shown
     assert "SOUND" in shown
 
 
 def test_a_finding_is_printed_with_its_order_and_changes_the_verdict() -> None:
     console = Console(file=io.StringIO(), width=100)
     violation = Violation(Invariant.ASK_SUM, MATERIAL, "ask-1", "5 in all", "6 sold and 0 remaining")
-    print_verdict(console, Verdict((violation,), ()), ["SELL order x was accepted and is in no table"], TABLES)
+    print_verdict(
+        console, Verdict((violation,), ()), ["SELL order x was accepted and is in no table"], TABLES, NO_ACCOUNTS
+    )
     output = console.file
     assert isinstance(output, io.StringIO)
     shown = output.getvalue()
@@ -122,3 +138,42 @@ def test_a_finding_is_printed_with_its_order_and_changes_the_verdict() -> None:
 def test_a_day_without_a_single_bid_has_a_report_too() -> None:
     console = Console(file=io.StringIO(), width=100)
     print_day(console, summarize_day(["copper"], [], replace(TABLES, asks=(), bids=(), standing_bids=(), tape=())), 2)
+
+
+def shown_by(print_to: Callable[[Console], object]) -> str:
+    console = Console(file=io.StringIO(), width=100, highlight=False, emoji=False)
+    print_to(console)
+    output = console.file
+    assert isinstance(output, io.StringIO)
+    return output.getvalue()
+
+
+def test_orders_are_counted_by_status_and_reason() -> None:
+    sold = SellOrder(seller="s", ask_id="sold", material=MATERIAL, price_minor=1, quantity=1, placed_at_ms=0)
+    tables = replace(
+        TABLES,
+        sell_orders=(sold, replace(sold, ask_id="ask"), replace(sold, ask_id="x", status="EXPIRED", reason="expired")),
+        bids=(*TABLES.bids, replace(TABLES.bids[0], bid_id="r", status="REJECTED", reason="would_take")),
+    )
+    lines = shown_by(lambda console: print_orders(console, tables)).splitlines()
+    rows = [line.split() for line in lines if line.strip()]
+    for row in (
+        ["NEW", "1", "3"],
+        ["FILLED", "1", "0"],
+        ["EXPIRED", "expired", "1", "0"],
+        ["REJECTED", "would_take", "0", "1"],
+    ):
+        assert row in rows
+
+
+def test_goods_and_money_that_are_not_what_they_were_are_found() -> None:
+    wrong: list[str] = []
+    shown = shown_by(lambda console: wrong.extend(print_conservation(console, TOTALS, TOTALS, 2)))
+    assert wrong == []
+    assert "24050024.45" in shown
+    lost = [TOTALS[0], replace(TOTALS[1], available=11_999)]
+    shown_by(lambda console: wrong.extend(print_conservation(console, TOTALS, lost, 2)))
+    assert wrong == [f"{MATERIAL} is not conserved: 12,119 now, 12,120 before, 12,120 deposited"]
+    more = [replace(TOTALS[0], deposited=TOTALS[0].deposited + 1), TOTALS[1]]
+    shown_by(lambda console: wrong.extend(print_conservation(console, TOTALS, more, 2)))
+    assert len(wrong) == 2

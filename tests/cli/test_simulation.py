@@ -1,4 +1,4 @@
-"""Sending a day: every order once, whatever the connection does; and what is lost or stuck is noticed."""
+"""Sending a day: every step once, whatever the connection does; and what is lost is noticed."""
 
 from __future__ import annotations
 
@@ -9,22 +9,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.failures import EnvironmentUnavailableError, UnsoundMarketError
-from cli.simulation import SentOrder, lost_orders, send_orders, wait_until_quiet
-from cli.trading_day import PlannedOrder, plan_trading_day
-from market.tables import Bid, MarketTables, SellOrder
+from cli.failures import EnvironmentUnavailableError
+from cli.simulation import SentOrder, lost_orders, send_orders
+from cli.trading_day import PlannedChange, PlannedOrder, PlannedStep, plan_trading_day
+from market.tables import MarketTables, SellOrder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.cli.conftest import Answer, ApiStandIn, Request
 
-PLAN = plan_trading_day(players=3, orders=60, materials=["copper", "wheat"], tick_minor=5, seed=1)
+DAY = plan_trading_day(players=3, orders=120, materials=["copper", "wheat"], tick_minor=5, seed=1)
+PLAN = [step for step in DAY if isinstance(step, PlannedOrder)][:60]
 TOKENS = ["token-0", "token-1", "token-2"]
 NOTHING = MarketTables(asks=(), sell_orders=(), bids=(), standing_bids=(), tape=())
 
 
-def send(api: ApiStandIn, clients: int = 4) -> list[SentOrder]:
+def send(api: ApiStandIn, clients: int = 4, plan: Sequence[PlannedStep] = PLAN) -> list[SentOrder]:
     return send_orders(
-        PLAN, api_url=api.url, tokens=TOKENS, currency_digits=2, day="day", clients=clients, on_sent=lambda _: None
+        plan, api_url=api.url, tokens=TOKENS, currency_digits=2, day="day", clients=clients, on_sent=lambda _: None
     )
 
 
@@ -46,7 +49,13 @@ def test_every_planned_order_is_sent_once_by_its_player_on_kept_connections(api:
         assert request.path.endswith("/asks" if order.side == "SELL" else "/bids")
         assert request.body is not None
         assert (request.body["material"], request.body["quantity"]) == (order.material, order.quantity)
-        assert round(float(request.body["price"]) * 100) == order.price_minor
+        if order.price_minor is None:
+            assert (request.body["type"], "price" in request.body) == ("market", False)
+        else:
+            assert round(float(request.body["price"]) * 100) == order.price_minor
+        assert request.body.get("time_in_force", "GTC") == order.time_in_force
+        assert request.body.get("post_only", False) == order.post_only
+        assert ("expires_at" in request.body) == (order.life_s is not None)
     assert len({request.connection for request in api.requests}) <= 4
 
 
@@ -82,12 +91,41 @@ def test_a_dead_api_ends_the_day_for_all_clients(api: ApiStandIn) -> None:
     assert len(api.requests) < len(PLAN)
 
 
+def test_an_order_is_changed_and_canceled_under_the_id_the_market_gave_it(api: ApiStandIn) -> None:
+    order = PLAN[0]
+    cancel = PlannedChange(500, order)
+    change = PlannedChange(501, order, price_minor=1_250, quantity=7)
+    api.answer = lambda request: (202, {"id": "new"}) if request.method == "PATCH" else (202, {"id": "an-id"})
+    sent = send(api, clients=1, plan=[order, cancel, change])
+    collection = "asks" if order.side == "SELL" else "bids"
+    assert [(r.method, r.path.partition("$default")[2], r.body) for r in api.requests[1:]] == [
+        ("DELETE", f"/{collection}/an-id", None),
+        ("PATCH", f"/{collection}/an-id", {"price": "12.50", "quantity": 7}),
+    ]
+    assert [outcome.order_id for outcome in sent] == ["an-id", "an-id", "new"]
+
+
+def test_a_change_whose_answer_is_lost_is_not_sent_again(api: ApiStandIn) -> None:
+    change = PlannedChange(501, PLAN[0], quantity=7)
+    api.answer = lambda request: None if request.method == "PATCH" else (202, {"id": "an-id"})
+    with pytest.raises(EnvironmentUnavailableError):
+        send(api, clients=1, plan=[PLAN[0], change])
+    assert [request.method for request in api.requests] == ["POST", "PATCH"]
+
+
+def test_a_change_of_a_refused_order_is_not_sent(api: ApiStandIn) -> None:
+    api.answer = lambda _: (409, {"message": "no"})
+    sent = send(api, clients=1, plan=[PLAN[0], PlannedChange(500, PLAN[0])])
+    assert [outcome.order_id for outcome in sent] == [None, None]
+    assert len(api.requests) == 1
+
+
 def sell_order(order: PlannedOrder) -> SellOrder:
     return SellOrder(
         seller="s",
         ask_id=f"id-{order.number}",
         material=order.material,
-        price_minor=order.price_minor,
+        price_minor=order.price_minor or 1,
         quantity=order.quantity,
         placed_at_ms=1,
     )
@@ -101,29 +139,9 @@ def test_an_accepted_order_that_is_stored_otherwise_or_not_at_all_is_lost() -> N
     assert len(lost_orders(sent, replace(NOTHING, sell_orders=tuple(stored[1:])))) == 1
     changed = replace(stored[0], quantity=stored[0].quantity + 1)
     assert len(lost_orders(sent, replace(NOTHING, sell_orders=(changed, *stored[1:])))) == 1
+    reduced = replace(stored[0], quantity=stored[0].quantity - 1)
+    assert lost_orders(sent, replace(NOTHING, sell_orders=(reduced, *stored[1:]))) == []
+    replacement = SentOrder(PlannedChange(500, asks[0], price_minor=5), "new", None, 1.0, 1)
+    assert len(lost_orders([replacement], replace(NOTHING, sell_orders=tuple(stored)))) == 1
     refused = [SentOrder(asks[0], None, "refused", 1.0, 1)]
     assert lost_orders(refused, NOTHING) == []
-
-
-PENDING = Bid(
-    buyer="b",
-    bid_id="bid-1",
-    material="copper",
-    price_minor=5,
-    quantity=1,
-    filled=0,
-    status="PENDING",
-    placed_at_ms=1,
-)
-
-
-def test_waiting_ends_with_the_first_picture_that_is_at_rest_and_stays() -> None:
-    pending = replace(NOTHING, bids=(PENDING,))
-    handled = replace(NOTHING, bids=(replace(PENDING, status="NEW"),))
-    pictures = iter([pending, pending, handled, handled])
-    assert wait_until_quiet(lambda: next(pictures)) == handled
-
-
-def test_a_market_that_is_stuck_is_a_clear_failure() -> None:
-    with pytest.raises(UnsoundMarketError, match="bid-1"):
-        wait_until_quiet(lambda: replace(NOTHING, bids=(PENDING,)), limit_s=0.1)

@@ -210,6 +210,7 @@ def _computed(type_: str, physical: str) -> dict[str, Any]:
             "arn": arn("sqs", physical),
             "url": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{physical}",
         },
+        "aws:s3/bucket:Bucket": {"arn": f"arn:aws:s3:::{physical}", "bucket": physical},
         "aws:sns/topic:Topic": {"arn": arn("sns", physical)},
         "aws:kinesis/stream:Stream": {"arn": arn("kinesis", f"stream/{physical}")},
         "aws:kinesis/streamConsumer:StreamConsumer": {"arn": arn("kinesis", f"stream/s/consumer/{physical}:1")},

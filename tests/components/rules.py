@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -12,16 +13,53 @@ if TYPE_CHECKING:
 
 Violations = list[str]
 
+_MOST_READERS = 2
+
 
 def no_wildcards(graph: Graph) -> Violations:
-    """No statement of ours has a wildcard among its actions or resources."""
+    """No statement of ours has a wildcard among its actions or resources.
+
+    But for one: objects behind the one prefix of a bucket of the program may be put and read, and nothing else; nobody
+    can list them before they are made.
+    """
+    objects = {f"{bucket.outputs['arn']}/versions/*" for bucket in graph.of_type("aws:s3/bucket:Bucket")}
     return [
         f"{node.name}: {value}"
         for node in graph.of_type("aws:iam/rolePolicy:RolePolicy")
         for statement in statements(node)
         for value in [*statement["Action"], *statement["Resource"]]
-        if "*" in value
+        if "*" in value and not (value in objects and {"s3:GetObject", "s3:PutObject"}.issuperset(statement["Action"]))
     ]
+
+
+def buckets_are_closed(graph: Graph) -> Violations:
+    """Buckets are versioned and private, refuse what does not come over TLS, and their policies allow nothing."""
+
+    def of_bucket(type_: str, bucket: Node) -> Any:
+        found = [node.inputs for node in graph.of_type(type_) if node.inputs["bucket"] == bucket.outputs["bucket"]]
+        return found[0] if found else {}
+
+    def closed(bucket: Node) -> bool:
+        access = of_bucket("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", bucket)
+        versioning = of_bucket("aws:s3/bucketVersioning:BucketVersioning", bucket)
+        document = json.loads(of_bucket("aws:s3/bucketPolicy:BucketPolicy", bucket).get("policy", '{"Statement": []}'))
+        insecure = {"Bool": {"aws:SecureTransport": "false"}}
+        tls_only = [
+            statement
+            for statement in document["Statement"]
+            if statement.get("Condition") == insecure
+            and statement["Action"] == "s3:*"
+            and statement["Resource"] == [bucket.outputs["arn"], f"{bucket.outputs['arn']}/*"]
+        ]
+        blocks = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+        return (
+            all(access.get(block) for block in blocks)
+            and versioning.get("versioningConfiguration", {}).get("status") == "Enabled"
+            and bool(tls_only)
+            and all(statement["Effect"] == "Deny" for statement in document["Statement"])
+        )
+
+    return [bucket.name for bucket in graph.of_type("aws:s3/bucket:Bucket") if not closed(bucket)]
 
 
 def managed_policies_are_for_logs(graph: Graph) -> Violations:
@@ -35,7 +73,14 @@ def managed_policies_are_for_logs(graph: Graph) -> Violations:
 
 
 def everything_is_encrypted(graph: Graph) -> Violations:
-    """Tables, queues and streams are encrypted by an explicit setting."""
+    """Tables, queues, streams and buckets are encrypted by an explicit setting."""
+    encrypted_buckets = {
+        node.inputs["bucket"]
+        for node in graph.of_type(
+            "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+        )
+        if all("applyServerSideEncryptionByDefault" in rule for rule in node.inputs["rules"])
+    }
 
     def encrypted(node: Node) -> bool:
         match node.type:
@@ -45,6 +90,8 @@ def everything_is_encrypted(graph: Graph) -> Violations:
                 return bool(node.inputs.get("sqsManagedSseEnabled") or node.inputs.get("kmsMasterKeyId"))
             case "aws:kinesis/stream:Stream":
                 return node.inputs.get("encryptionType") == "KMS" and "kmsKeyId" in node.inputs
+            case "aws:s3/bucket:Bucket":
+                return node.outputs["bucket"] in encrypted_buckets
             case _:
                 return True
 
@@ -90,6 +137,23 @@ def stream_consumers_are_bounded(graph: Graph) -> Violations:
     pipes = graph.of_type("aws:pipes/pipe:Pipe")
     return [node.name for node in mappings if not bounded_mapping(node.inputs)] + [
         node.name for node in pipes if not bounded_pipe(node.inputs)
+    ]
+
+
+def table_streams_have_two_readers(graph: Graph) -> Violations:
+    """No table's stream has more readers than DynamoDB serves; a third would throttle the other two.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
+    """
+    readers = Counter(
+        str(node.inputs.get("eventSourceArn") or node.inputs.get("source"))
+        for node in graph.nodes
+        if node.type in ("aws:lambda/eventSourceMapping:EventSourceMapping", "aws:pipes/pipe:Pipe")
+    )
+    return [
+        f"{table.name}: {readers[table.outputs['streamArn']]} readers"
+        for table in graph.of_type("aws:dynamodb/table:Table")
+        if readers[table.outputs["streamArn"]] > _MOST_READERS
     ]
 
 
@@ -155,25 +219,32 @@ def routes_demand_a_token(graph: Graph) -> Violations:
 
 
 def data_survives(graph: Graph) -> Violations:
-    """No table or player pool is deleted by a call, a destroy or by leaving the program; tables can go back."""
+    """No table, bucket or player pool is deleted by a call, a destroy or by leaving the program; tables can go back."""
 
     def guarded(node: Node) -> bool:
         if node.type == "aws:dynamodb/table:Table":
             recoverable = node.inputs.get("pointInTimeRecovery", {}).get("enabled")
             return bool(node.inputs.get("deletionProtectionEnabled") and recoverable)
+        if node.type == "aws:s3/bucket:Bucket":
+            return node.inputs.get("forceDestroy") is False
         return node.inputs.get("deletionProtection") == "ACTIVE"
 
-    stores = graph.of_type("aws:dynamodb/table:Table") + graph.of_type("aws:cognito/userPool:UserPool")
+    kinds = ("aws:dynamodb/table:Table", "aws:s3/bucket:Bucket", "aws:cognito/userPool:UserPool")
+    stores = [node for kind in kinds for node in graph.of_type(kind)]
     return [node.name for node in stores if not (guarded(node) and node.protect and node.retain_on_delete)]
 
 
 def no_physical_names(graph: Graph) -> Violations:
     """Names are Pulumi's to choose, so that replacements and several environments in one account cannot collide."""
-    stage = "aws:apigatewayv2/stage:Stage"  # its name is part of the URL
+    named_by_us = {
+        "aws:apigatewayv2/stage:Stage",  # its name is part of the URL
+        "aws:cognito/resourceServer:ResourceServer",  # only shown, and unique within its pool
+    }
     return [
         node.name
         for node in graph.nodes
-        if node.type.startswith("aws:") and node.type != stage and "name" in node.inputs
+        if (node.type.startswith("aws:") and node.type not in named_by_us and "name" in node.inputs)
+        or (node.type == "aws:s3/bucket:Bucket" and "bucket" in node.inputs)
     ]
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _SESSION = botocore.session.get_session()
 # What a ConditionCheck in TransactWriteItems needs.
 _WITHOUT_OPERATION = {"dynamodb:ConditionCheckItem"}
-# The one action we grant whose operation has another name.
-_OPERATION_OF = {"lambda:InvokeFunction": "lambda:Invoke"}
+# The actions we grant whose operations have other names.
+_OPERATION_OF = {"lambda:InvokeFunction": "lambda:Invoke", "s3:ListBucket": "s3:ListObjectsV2"}
 
 
 def violations(service: str, operation: str, parameters: Mapping[str, Any]) -> list[str]:

@@ -54,6 +54,15 @@ HANDLERS = sorted(
 )
 
 
+_MOST_BYTES = 100_000
+"""What a function that somebody waits for may have to unpack and load on a cold start."""
+
+_MOST_BYTES_UNSEEN = 150_000
+"""What one may that works behind everybody's back, or for the operator alone."""
+
+_UNSEEN = {"settlement", "audit_api"}
+
+
 @pytest.fixture(params=HANDLERS)
 def handler(request: pytest.FixtureRequest) -> str:
     return f"functions.{request.param}.handler"
@@ -62,7 +71,7 @@ def handler(request: pytest.FixtureRequest) -> str:
 def test_an_archive_is_small_and_holds_sources_only(handler: str) -> None:
     archive = archive_bytes(handler)
     names = zipfile.ZipFile(io.BytesIO(archive)).namelist()
-    assert len(archive) < 100_000
+    assert len(archive) < (_MOST_BYTES_UNSEEN if handler.split(".")[1] in _UNSEEN else _MOST_BYTES)
     assert names == sorted(names)
     assert handler.replace(".", "/").removesuffix("/handler") + ".py" in names
     assert {name.partition("/")[0] for name in names} <= {"functions", "market", "patterns"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pulumi
 import pulumi_aws as aws
 import pytest
 
@@ -17,8 +18,10 @@ EVERYWHERE: list[Rule] = [
     rules.no_wildcards,
     rules.managed_policies_are_for_logs,
     rules.everything_is_encrypted,
+    rules.buckets_are_closed,
     rules.functions_log_with_retention,
     rules.stream_consumers_are_bounded,
+    rules.table_streams_have_two_readers,
     rules.schedules_are_bounded,
     rules.everything_is_watched,
     rules.routes_demand_a_token,
@@ -45,12 +48,42 @@ def wildcard_resource() -> None:
     aws.iam.RolePolicy("bad", role="r", policy=_policy("dynamodb:Query", "*"))
 
 
+def _objects_of_an_archive(action: str, behind: str) -> None:
+    bucket = aws.s3.Bucket("archive")
+    aws.iam.RolePolicy("bad", role="r", policy=bucket.arn.apply(lambda arn: _policy(action, arn + behind)))
+
+
+def every_object() -> None:
+    _objects_of_an_archive("s3:GetObject", "/*")
+
+
+def objects_behind_part_of_a_name() -> None:
+    _objects_of_an_archive("s3:GetObject", "/versions*")
+
+
+def deletion_of_objects() -> None:
+    _objects_of_an_archive("s3:DeleteObject", "/versions/*")
+
+
+def objects_of_every_bucket() -> None:
+    aws.iam.RolePolicy("bad", role="r", policy=_policy("s3:GetObject", "arn:aws:s3:::*/versions/*"))
+
+
 def administrator() -> None:
     aws.iam.RolePolicyAttachment("bad", role="r", policy_arn="arn:aws:iam::aws:policy/AdministratorAccess")
 
 
 def plain_table() -> None:
     aws.dynamodb.Table("bad", hash_key="id", attributes=[{"name": "id", "type": "S"}])
+
+
+def plain_bucket() -> None:
+    aws.s3.Bucket("bad")
+
+
+def public_bucket() -> None:
+    bucket = aws.s3.Bucket("bad")
+    aws.s3.BucketPolicy("open", bucket=bucket.bucket, policy=_policy("s3:GetObject", "arn:aws:s3:::bad/*"))
 
 
 def plain_queue() -> None:
@@ -71,6 +104,19 @@ def log_group_without_retention() -> None:
 
 def mapping_with_defaults() -> None:
     aws.lambda_.EventSourceMapping("bad", function_name="f")
+
+
+def third_reader() -> None:
+    table = aws.dynamodb.Table(
+        "bad",
+        hash_key="id",
+        attributes=[{"name": "id", "type": "S"}],
+        stream_enabled=True,
+        stream_view_type="KEYS_ONLY",
+    )
+    for reader in ("first", "second"):
+        aws.lambda_.EventSourceMapping(reader, function_name=reader, event_source_arn=table.stream_arn)
+    aws.pipes.Pipe("third", role_arn="r", source=table.stream_arn, target="t")
 
 
 def pipe_with_defaults() -> None:
@@ -113,8 +159,16 @@ def unprotected_table() -> None:
     )
 
 
+def unprotected_bucket() -> None:
+    aws.s3.Bucket("bad", force_destroy=True, opts=pulumi.ResourceOptions(protect=True, retain_on_delete=True))
+
+
 def unprotected_pool() -> None:
     aws.cognito.UserPool("bad", deletion_protection="ACTIVE")
+
+
+def named_bucket() -> None:
+    aws.s3.Bucket("bad", bucket="orders")
 
 
 def named_queue() -> None:
@@ -142,21 +196,31 @@ def test_data_survives_in_prod() -> None:
     [
         (rules.no_wildcards, wildcard_action),
         (rules.no_wildcards, wildcard_resource),
+        (rules.no_wildcards, every_object),
+        (rules.no_wildcards, objects_behind_part_of_a_name),
+        (rules.no_wildcards, deletion_of_objects),
+        (rules.no_wildcards, objects_of_every_bucket),
         (rules.managed_policies_are_for_logs, administrator),
         (rules.everything_is_encrypted, plain_table),
         (rules.everything_is_encrypted, plain_queue),
+        (rules.everything_is_encrypted, plain_bucket),
+        (rules.buckets_are_closed, plain_bucket),
+        (rules.buckets_are_closed, public_bucket),
         (rules.everything_is_encrypted, plain_stream),
         (rules.functions_log_with_retention, function_without_log_group),
         (rules.functions_log_with_retention, log_group_without_retention),
         (rules.stream_consumers_are_bounded, mapping_with_defaults),
         (rules.stream_consumers_are_bounded, pipe_with_defaults),
+        (rules.table_streams_have_two_readers, third_reader),
         (rules.schedules_are_bounded, schedule_with_defaults),
         (rules.everything_is_watched, plain_stream),
         (rules.everything_is_watched, alarm_without_topic),
         (rules.routes_demand_a_token, open_route),
         (rules.data_survives, unprotected_table),
+        (rules.data_survives, unprotected_bucket),
         (rules.data_survives, unprotected_pool),
         (rules.no_physical_names, named_queue),
+        (rules.no_physical_names, named_bucket),
     ],
     ids=lambda case: case.__name__,
 )

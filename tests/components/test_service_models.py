@@ -96,8 +96,21 @@ def _user_pool(node: Node) -> Request:
 
 
 def _user_pool_client(node: Node) -> Request:
-    parameters = in_service_case(node.inputs, {})
+    renamed = {
+        "allowedOauthFlows": "AllowedOAuthFlows",
+        "allowedOauthFlowsUserPoolClient": "AllowedOAuthFlowsUserPoolClient",
+        "allowedOauthScopes": "AllowedOAuthScopes",
+    }
+    parameters = in_service_case(node.inputs, renamed)
     return "cognito-idp", "CreateUserPoolClient", {"ClientName": node.outputs["name"], **parameters}
+
+
+def _resource_server(node: Node) -> Request:
+    return "cognito-idp", "CreateResourceServer", in_service_case(node.inputs, {})
+
+
+def _user_pool_domain(node: Node) -> Request:
+    return "cognito-idp", "CreateUserPoolDomain", in_service_case(node.inputs, {})
 
 
 def _api(operation: str, renamed: dict[str, str]) -> Callable[[Node], Request]:
@@ -152,6 +165,19 @@ def _fan_out(node: Node) -> Request:
     )
 
 
+def _bucket(operation: str, member: str | None = None) -> Callable[[Node], Request]:
+    """A setting of a bucket; those of its properties that go into one structure of the request go into `member`."""
+
+    def request(node: Node) -> Request:
+        setting = in_service_case(
+            {key: value for key, value in node.inputs.items() if key != "bucket"}, {"sseAlgorithm": "SSEAlgorithm"}
+        )
+        parameters = setting if member is None else {member: setting}
+        return "s3", operation, {"Bucket": node.outputs["bucket"], **parameters}
+
+    return request
+
+
 REQUESTS: dict[str, Callable[[Node], Request]] = {
     "aws:dynamodb/table:Table": _table,
     "aws:lambda/function:Function": _function,
@@ -164,6 +190,16 @@ REQUESTS: dict[str, Callable[[Node], Request]] = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm,
     "aws:cognito/userPool:UserPool": _user_pool,
     "aws:cognito/userPoolClient:UserPoolClient": _user_pool_client,
+    "aws:cognito/resourceServer:ResourceServer": _resource_server,
+    "aws:cognito/userPoolDomain:UserPoolDomain": _user_pool_domain,
+    "aws:s3/bucketVersioning:BucketVersioning": _bucket("PutBucketVersioning"),
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": _bucket(
+        "PutBucketEncryption", "ServerSideEncryptionConfiguration"
+    ),
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": _bucket(
+        "PutPublicAccessBlock", "PublicAccessBlockConfiguration"
+    ),
+    "aws:s3/bucketPolicy:BucketPolicy": _bucket("PutBucketPolicy"),
     "aws:apigatewayv2/api:Api": _api("CreateApi", {"name": "Name"}),
     "aws:apigatewayv2/authorizer:Authorizer": _api("CreateAuthorizer", {"name": "Name"}),
     "aws:apigatewayv2/integration:Integration": _api("CreateIntegration", {}),

@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from components.settings import Settings, SettingsError, load_settings, read_settings
+from components.settings import SelfTradePrevention, Settings, SettingsError, load_settings, read_settings
 from tests.components.graph import ENVIRONMENTS, PROJECT, record, stack_configuration
 
 VALID = {
@@ -15,9 +15,15 @@ VALID = {
     "currencyDigits": "2",
     "tickSize": "0.05",
     "maxQuantity": "1000",
+    "minOrderValue": "1.00",
+    "maxOpenOrders": "50",
+    "makerFeeBps": "10",
+    "takerFeeBps": "25",
+    "selfTradePrevention": "CANCEL_MAKER",
     "logRetentionDays": "30",
     "deletionProtection": "true",
     "pointInTimeRecovery": "true",
+    "historyHotDays": "90",
     "kinesisShards": "2",
     "enhancedFanOut": "true",
     "matcherParallelization": "4",
@@ -37,9 +43,15 @@ def test_a_valid_configuration_is_read() -> None:
         currency_digits=2,
         tick_size="0.05",
         max_quantity=1000,
+        min_order_value="1.00",
+        max_open_orders=50,
+        maker_fee_bps=10,
+        taker_fee_bps=25,
+        self_trade_prevention=SelfTradePrevention.CANCEL_MAKER,
         log_retention_days=30,
         deletion_protection=True,
         point_in_time_recovery=True,
+        history_hot_days=90,
         kinesis_shards=2,
         enhanced_fan_out=True,
         matcher_parallelization=4,
@@ -66,6 +78,10 @@ def test_the_tick_is_whole_minor_units(digits: str, tick_size: str, tick_minor: 
     assert settings.tick_minor == tick_minor
 
 
+def test_the_smallest_order_value_is_whole_minor_units() -> None:
+    assert read_settings("dev", VALID | {"minOrderValue": "2.50"}).min_order_value_minor == 250
+
+
 def test_large_integers_may_come_as_the_engine_prints_them() -> None:
     assert read_settings("dev", VALID | {"maxQuantity": "1e+06"}).max_quantity == 1_000_000
 
@@ -78,6 +94,7 @@ def test_large_integers_may_come_as_the_engine_prints_them() -> None:
         ("dev", {"materials": "[]"}, "materials", [], "at least one"),
         ("dev", {"materials": '["Copper"]'}, "materials", "Copper", "must match"),
         ("dev", {"materials": '["сopper"]'}, "materials", "сopper", "must match"),  # Cyrillic es
+        ("dev", {"materials": '["money"]'}, "materials", "money", "not one of them"),
         ("dev", {"materials": '["a,b"]'}, "materials", "a,b", "must match"),
         ("dev", {"materials": '["salt", "salt"]'}, "materials", "salt", "once"),
         (
@@ -92,11 +109,19 @@ def test_large_integers_may_come_as_the_engine_prints_them() -> None:
         ("dev", {"currencyDigits": "7"}, "currencyDigits", 7, "0..6"),
         ("dev", {"tickSize": "-1"}, "tickSize", "-1", "decimal"),
         ("dev", {"tickSize": "1e-2"}, "tickSize", "1e-2", "decimal"),
-        ("dev", {"tickSize": "0"}, "tickSize", "0", "multiple of 0.01"),
+        ("dev", {"tickSize": "0"}, "tickSize", "0", "above zero"),
         ("dev", {"tickSize": "0.005"}, "tickSize", "0.005", "multiple of 0.01"),
         ("dev", {"maxQuantity": "0"}, "maxQuantity", 0, "1..1000000000"),
+        ("dev", {"minOrderValue": "0.005"}, "minOrderValue", "0.005", "multiple of 0.01"),
+        ("dev", {"minOrderValue": "-1"}, "minOrderValue", "-1", "decimal"),
+        ("dev", {"maxOpenOrders": "201"}, "maxOpenOrders", 201, "1..200"),
+        ("dev", {"makerFeeBps": "1001"}, "makerFeeBps", 1001, "0..1000"),
+        ("dev", {"takerFeeBps": "-1"}, "takerFeeBps", -1, "0..1000"),
+        ("dev", {"selfTradePrevention": "NONE"}, "selfTradePrevention", "NONE", "CANCEL_TAKER, CANCEL_MAKER"),
         ("dev", {"logRetentionDays": "8"}, "logRetentionDays", 8, "one of 1, 3, 5, 7"),
         ("dev", {"deletionProtection": "yes"}, "deletionProtection", "yes", "true or false"),
+        ("dev", {"historyHotDays": "6"}, "historyHotDays", 6, "7..36500"),
+        ("dev", {"historyHotDays": "-1"}, "historyHotDays", -1, "7..36500"),
         ("dev", {"kinesisShards": "0"}, "kinesisShards", 0, "1..500"),
         ("dev", {"matcherParallelization": "11"}, "matcherParallelization", 11, "1..10"),
         ("dev", {"allowedOrigins": '["game.example"]'}, "allowedOrigins", "game.example", "scheme"),

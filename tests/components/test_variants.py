@@ -18,7 +18,9 @@ def _identities(graph: Graph) -> set[str]:
 def test_an_external_issuer_replaces_the_pool() -> None:
     graph = _graph(jwtIssuer="https://id.example/game", jwtAudience="market", adminSignIn="false")
     removed = _identities(environment_graph("dev")) - _identities(graph)
-    assert {urn.rpartition("::")[2] for urn in removed} == {"market-players-pool", "market-players-client"}
+    assert {urn.rpartition("::")[2] for urn in removed} == {
+        f"market-players-{child}" for child in ("pool", "client", "scopes", "service-client", "domain")
+    }
     assert _identities(graph) <= _identities(environment_graph("dev"))
     (authorizer,) = graph.of_type("aws:apigatewayv2/authorizer:Authorizer")
     assert authorizer.inputs["jwtConfiguration"] == {"issuer": "https://id.example/game", "audiences": ["market"]}
@@ -48,7 +50,7 @@ def test_shards_and_parallelization_follow_the_settings() -> None:
     graph = _graph(kinesisShards="3", matcherParallelization="7")
     (stream,) = graph.of_type("aws:kinesis/stream:Stream")
     mapping = graph.named(
-        "aws:lambda/eventSourceMapping:EventSourceMapping", "market-orders-to-market-matching-matcher-mapping"
+        "aws:lambda/eventSourceMapping:EventSourceMapping", "market-orders-to-matching-matcher-mapping"
     )
     assert stream.inputs["shardCount"] == 3
     assert mapping.inputs["parallelizationFactor"] == 7

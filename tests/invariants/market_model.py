@@ -1,227 +1,359 @@
-"""A tiny market, obviously correct and slow: lists and loops, no code of the matcher. It makes valid histories.
+"""A whole market in memory: makes the tables of valid histories, at any moment of them.
 
-Time passes one millisecond a step. An ask is placed, stored some steps later, and only then seen; a bid waits until a
-batch takes it. Each batch is one matcher invocation of one material, cut into commits at order boundaries.
+Orders are matched by the market's own code over dictionaries; accounts change by its own rules of bookkeeping. What is
+under test here is only the check, which shares no code with either.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-from hypothesis import strategies as st
-
+from market.account_rows import AccountLine, AccountTables, JournalRow, NotificationRow, SettlementRow
+from market.accounts import deposit, placing_ask, placing_bid, settlement_slices, withdrawal
+from market.bookkeeping import Account, InsufficientError, MaterialLine, postings_by_player
+from market.fees import Fees, hold_minor, replacing_hold_minor
 from market.order_book import Side
-from market.tables import Bid, MarketTables, OpenAsk, SellOrder, StandingBid
-from market.tape import TapeCommit, TradeFill
+from market.rules import SelfTradePrevention
+from market.tables import Bid, MarketTables, SellOrder
+from tests.lifecycle.stored_market import StoredMarket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from market.bookkeeping import AccountChange
+    from market.changes import Commit
+    from market.turns import Turn
 
 MATERIALS = ("copper", "wheat")
+PLAYERS = ("ann", "bob", "cem", "dee", "eve")
+FEES = Fees(maker_bps=300, taker_bps=700)
+MOST_ITEMS = 7
+_HIGHEST_PRICE_MINOR = 999_999_999_999
+_AMOUNTS = ("available_minor", "available", "held", "held_minor", "proceeds_minor")
+_SETS = {"open_asks": ("opened_asks", "closed_asks"), "open_bids": ("opened_bids", "closed_bids")}
 
 
-@dataclass
-class Order:
-    order_id: str
-    side: Literal["BUY", "SELL"]
-    player: str
-    material: str
-    price_minor: int
-    quantity: int
-    placed_at_ms: int
-    stored_at_ms: int
-    remaining: int
-    matched_at_ms: int | None = None
+class MaterialMarket(StoredMarket):
+    """A material's book and tape. It believes to be about copper."""
 
-
-@dataclass(frozen=True)
-class Place:
-    side: Literal["BUY", "SELL"]
-    player: str
-    material: str
-    price_minor: int
-    quantity: int
-    storing_ms: int
-
-
-@dataclass(frozen=True)
-class Batch:
-    material: str
-    bids: int
-    bids_per_commit: int
+    def _write(self, commit: Commit, now_ms: int) -> None:
+        super()._write(commit, now_ms)
+        for change in commit.bids:
+            if change.arrival is not None:
+                bid = self.bids[change.bid_id]
+                self.bids[change.bid_id] = replace(bid, sequenced_at_ms=now_ms, matched_at_ms=now_ms)
+        for change in commit.sell_orders:
+            if change.arrival is not None:
+                order = self.sell_orders[change.ask_id]
+                self.sell_orders[change.ask_id] = replace(order, sequenced_at_ms=now_ms, matched_at_ms=now_ms)
 
 
 @dataclass
 class MarketModel:
-    now_ms: int = 1_000
-    orders: list[Order] = field(default_factory=list[Order])
-    commits: list[TapeCommit] = field(default_factory=list[TapeCommit])
+    """Every step is some milliseconds after the one before."""
 
-    def step(self, action: Place | Batch) -> None:
-        self.now_ms += 1
-        if isinstance(action, Batch):
-            self._match(action)
+    self_trade_prevention: SelfTradePrevention = SelfTradePrevention.CANCEL_TAKER
+    now_ms: int = 1_000
+    orders: list[tuple[str, Side, str]] = field(default_factory=list[tuple[str, Side, str]])  # material, side, id
+    stored_by_ms: dict[str, int] = field(default_factory=dict[str, int])
+    journal: list[JournalRow] = field(default_factory=list[JournalRow])
+    notifications: list[NotificationRow] = field(default_factory=list[NotificationRow])
+
+    def __post_init__(self) -> None:
+        self.markets = {
+            material: MaterialMarket(FEES, self.self_trade_prevention, MOST_ITEMS) for material in MATERIALS
+        }
+        self._turns: dict[str, deque[Callable[[], Turn]]] = {material: deque() for material in MATERIALS}
+        self._storing: list[tuple[int, Callable[[], None]]] = []
+        self._lines: dict[tuple[str, str | None], dict[str, Any]] = {}
+        self._slices: dict[str, int] = {}  # settled, by id of the commit
+        self._transfers = 0
+        for player in PLAYERS:
+            self.deposit(player, "money", 3_000)
+            for material in MATERIALS:
+                self.deposit(player, material, 60)
+
+    # What happens
+
+    def step(self, action: tuple[Any, ...]) -> None:
+        self.now_ms += 2
+        due = [store for at_ms, store in self._storing if at_ms <= self.now_ms]
+        self._storing = [entry for entry in self._storing if entry[0] > self.now_ms]
+        for store in due:
+            store()
+        getattr(self, action[0])(*action[1:])
+
+    def deposit(self, player: str, asset: str, amount: int) -> None:
+        self._transfers += 1
+        self._write(deposit(player, asset, amount), f"deposit#{self._transfers}")
+
+    def withdraw(self, player: str, asset: str, amount: int) -> None:
+        self._transfers += 1
+        self._try(lambda: withdrawal(self._account(player), asset, amount), f"withdrawal#{self._transfers}")
+
+    def place(self, *order: Any) -> None:
+        """Side, kind, player, material, price, quantity, life of a GTD order, time a plain ask takes to be stored."""
+        side, kind, player, material, price_minor, quantity, life_ms, storing_ms = order
+        terms: dict[str, Any] = {}
+        if kind in ("IOC", "FOK", "GTD"):
+            terms["time_in_force"] = kind
+        if kind == "GTD":
+            terms["expires_at_ms"] = self.now_ms + life_ms
+        if kind == "MARKET":
+            terms |= {"order_type": "MARKET", "time_in_force": "IOC"}
+            price_minor = _HIGHEST_PRICE_MINOR if side is Side.BUY else 1
+        if kind == "post-only":
+            terms["post_only"] = True
+        if side is Side.BUY:
+            self._place_bid(player, material, price_minor, quantity, **terms)
+        else:
+            self._place_ask(player, material, price_minor, quantity, storing_ms=storing_ms, **terms)
+
+    def cancel(self, number: int) -> None:
+        if self.orders:
+            material, side, order_id = self._order(number)
+            self._turns[material].append(lambda: self.markets[material].cancel(side, order_id))
+
+    def expire(self, number: int) -> None:
+        if self.orders:
+            material, side, order_id = self._order(number)
+            self._turns[material].append(lambda: self.markets[material].expire(side, order_id))
+
+    def reduce(self, number: int, quantity: int) -> None:
+        if self.orders:
+            material, side, order_id = self._order(number)
+            self._turns[material].append(lambda: self.markets[material].reduce(side, order_id, quantity))
+
+    def replace(self, number: int, price_minor: int, quantity: int) -> None:
+        if not self.orders:
             return
-        self.orders.append(
-            Order(
-                order_id=f"{self.now_ms:08x}-0000-7000-8000-000000000000",
-                side=action.side,
-                player=action.player,
-                material=action.material,
-                price_minor=action.price_minor,
-                quantity=action.quantity,
-                placed_at_ms=self.now_ms,
-                stored_at_ms=self.now_ms + action.storing_ms,
-                remaining=action.quantity,
+        material, side, order_id = self._order(number)
+        market = self.markets[material]
+        filled = market.filled(order_id)
+        open_quantity = market.open_rows().get(order_id, 0)
+        wanted = quantity - filled
+        if open_quantity == 0 or wanted <= 0:
+            return
+        terms: dict[str, Any] = {"replaces": order_id, "replaced_filled": filled}
+        if side is Side.SELL:
+            player = market.sell_orders[order_id].seller
+            hold = max(wanted - open_quantity, 0)
+            self._place_ask(player, material, price_minor, wanted, storing_ms=0, hold=hold, **terms)
+        else:
+            bid = market.bids[order_id]
+            hold = replacing_hold_minor(
+                old_price_minor=bid.price_minor,
+                old_bps=FEES.taker_bps,
+                old_open=open_quantity,
+                price_minor=price_minor,
+                bps=FEES.taker_bps,
+                quantity=wanted,
             )
-        )
+            self._place_bid(bid.buyer, material, price_minor, wanted, hold=hold, **terms)
+
+    def match(self, material: str, turns: int, crash_after: int | None) -> None:
+        queue = self._turns[material]
+        batch = [queue.popleft() for _ in range(min(turns, len(queue)))]
+        if not self.markets[material].run(batch, self.now_ms, crash_after):
+            queue.extendleft(reversed(batch))
+
+    def settle(self, material: str, slices: int) -> None:
+        """Do the next slices of the material's commits."""
+        for commit in self.tables().tape:
+            commit_id = f"{commit.material}-{commit.sequence}"
+            if commit.material != material or not commit.orders:
+                continue
+            todo = settlement_slices(commit, most_accounts=3)
+            while self._slices.setdefault(commit_id, 0) < len(todo) or not slices:
+                if not slices:
+                    return
+                number = self._slices[commit_id]
+                self._write(todo[number], f"settlement#{commit_id}#{number}", commit.committed_at_ms)
+                self._slices[commit_id] += 1
+                slices -= 1
+                if self._slices[commit_id] == len(todo):
+                    self._notify(commit_id)
 
     def come_to_rest(self) -> None:
-        self.now_ms = max([self.now_ms, *(order.stored_at_ms for order in self.orders)])
+        self.now_ms = max([self.now_ms, *(at_ms for at_ms, _ in self._storing)])
         for material in MATERIALS:
-            self.step(Batch(material, len(self.orders), 1))
+            self.step(("match", material, 10_000, None))
+        for material in MATERIALS:
+            self.step(("settle", material, 10_000))
 
-    def _match(self, batch: Batch) -> None:
-        received_at_ms = self.now_ms
-        here = [o for o in self.orders if o.material == batch.material and o.stored_at_ms <= received_at_ms]
-        asks = [o for o in here if o.side == "SELL"]
-        standing = [o for o in here if o.side == "BUY" and o.matched_at_ms is not None]
-        arriving = [o for o in here if o.side == "BUY" and o.matched_at_ms is None][: batch.bids]
-        turns: list[list[tuple[Order, Order]]] = [[]]  # (taker, maker) pairs of each commit
-        handled: list[list[Order]] = [[]]
-        quantities: dict[tuple[str, str], int] = {}
-
-        def take(taker: Order, resting: list[Order]) -> None:
-            for maker in sorted(resting, key=lambda o: (o.price_minor * (1 if o.side == "SELL" else -1), o.order_id)):
-                ask, bid = (taker, maker) if taker.side == "SELL" else (maker, taker)
-                if taker.remaining and maker.remaining and ask.price_minor <= bid.price_minor:
-                    quantity = min(taker.remaining, maker.remaining)
-                    taker.remaining -= quantity
-                    maker.remaining -= quantity
-                    quantities[taker.order_id, maker.order_id] = quantity
-                    turns[-1].append((taker, maker))
-
-        for ask in asks:
-            take(ask, standing)
-        for bid in arriving:
-            if len(handled[-1]) == batch.bids_per_commit:
-                turns.append([])
-                handled.append([])
-            take(bid, asks)
-            standing.append(bid)
-            handled[-1].append(bid)
-
-        for pairs, bids in zip(turns, handled, strict=True):
-            if not pairs and not bids:
-                continue
-            self.now_ms += 1
-            for bid in bids:
-                bid.matched_at_ms = self.now_ms
-            fills = tuple(
-                self._fill(n, taker, maker, quantities[taker.order_id, maker.order_id])
-                for n, (taker, maker) in enumerate(pairs, 1)
-            )
-            sequence = 1 + sum(commit.material == batch.material for commit in self.commits)
-            self.commits.append(TapeCommit(batch.material, sequence, self.now_ms, received_at_ms, fills))
-
-    @staticmethod
-    def _fill(n: int, taker: Order, maker: Order, quantity: int) -> TradeFill:
-        ask, bid = (taker, maker) if taker.side == "SELL" else (maker, taker)
-        return TradeFill(
-            n, bid.order_id, bid.player, ask.order_id, ask.player, maker.price_minor, quantity, Side(taker.side)
-        )
-
-    def stored_by_ms(self) -> dict[str, int]:
-        return {order.order_id: order.stored_at_ms for order in self.orders}
+    # What the tables hold
 
     def tables(self) -> MarketTables:
-        asks = [order for order in self.orders if order.side == "SELL"]
-        bids = [order for order in self.orders if order.side == "BUY"]
+        markets = self.markets.items()
         return MarketTables(
-            asks=tuple(
-                OpenAsk(
-                    material=o.material,
-                    price_key=f"{o.price_minor:012d}#{o.order_id}",
-                    ask_id=o.order_id,
-                    seller=o.player,
-                    price_minor=o.price_minor,
-                    quantity=o.quantity,
-                    remaining=o.remaining,
-                    placed_at_ms=o.placed_at_ms,
-                )
-                for o in asks
-                if o.remaining
-            ),
+            asks=tuple(replace(row, material=name) for name, market in markets for row in market.asks.values()),
             sell_orders=tuple(
-                SellOrder(
-                    seller=o.player,
-                    ask_id=o.order_id,
-                    material=o.material,
-                    price_minor=o.price_minor,
-                    quantity=o.quantity,
-                    placed_at_ms=o.placed_at_ms,
-                )
-                for o in asks
+                replace(row, material=name) for name, market in markets for row in market.sell_orders.values()
             ),
-            bids=tuple(
-                Bid(
-                    buyer=o.player,
-                    bid_id=o.order_id,
-                    material=o.material,
-                    price_minor=o.price_minor,
-                    quantity=o.quantity,
-                    filled=o.quantity - o.remaining,
-                    status=_status(o),
-                    placed_at_ms=o.placed_at_ms,
-                    sequenced_at_ms=o.placed_at_ms if o.matched_at_ms else None,
-                    matched_at_ms=o.matched_at_ms,
-                )
-                for o in bids
-            ),
+            bids=tuple(replace(row, material=name) for name, market in markets for row in market.bids.values()),
             standing_bids=tuple(
-                StandingBid(
-                    material=o.material,
-                    price_key=f"{999_999_999_999 - o.price_minor:012d}#{o.order_id}",
-                    bid_id=o.order_id,
-                    buyer=o.player,
-                    price_minor=o.price_minor,
-                    quantity=o.quantity,
-                    remaining=o.remaining,
-                    placed_at_ms=o.placed_at_ms,
-                )
-                for o in bids
-                if o.remaining and o.matched_at_ms
+                replace(row, material=name) for name, market in markets for row in market.standing_bids.values()
             ),
-            tape=tuple(self.commits),
+            tape=tuple(replace(commit, material=name) for name, market in markets for commit in market.tape),
         )
 
+    def accounts(self) -> AccountTables:
+        return AccountTables(
+            lines=tuple(
+                AccountLine(
+                    player=player,
+                    material=material,
+                    open_asks=tuple(sorted(line["open_asks"])),
+                    open_bids=tuple(sorted(line["open_bids"])),
+                    **{name: line[name] for name in _AMOUNTS},
+                )
+                for (player, material), line in self._lines.items()
+            ),
+            journal=tuple(self.journal),
+            settlements=tuple(
+                SettlementRow(transaction_id=commit_id, status="COMPLETED" if done else "RUNNING")
+                for commit_id, done in self._settlements()
+            ),
+            notifications=tuple(self.notifications),
+        )
 
-def _status(bid: Order) -> str:
-    if bid.matched_at_ms is None:
-        return "PENDING"
-    if bid.remaining == 0:
-        return "FILLED"
-    return "NEW" if bid.remaining == bid.quantity else "PARTIALLY_FILLED"
+    # How it happens
+
+    def _order(self, number: int) -> tuple[str, Side, str]:
+        return self.orders[-1 - number % len(self.orders)]
+
+    def _next_id(self) -> str:
+        return f"{len(self.orders) + len(self._storing) + 1:08x}-0000-7000-8000-{self.now_ms:012x}"
+
+    def _place_ask(
+        self,
+        player: str,
+        material: str,
+        price_minor: int,
+        quantity: int,
+        *,
+        storing_ms: int,
+        hold: int | None = None,
+        **terms: Any,
+    ) -> None:
+        hold = quantity if hold is None else hold
+        rests_at_once = not terms or terms.get("time_in_force") == "GTD"
+        order = SellOrder(
+            seller=player,
+            ask_id=self._next_id(),
+            material="copper",
+            price_minor=price_minor,
+            quantity=quantity,
+            placed_at_ms=self.now_ms,
+            status=None if rests_at_once else "PENDING",
+            hold=hold,
+            **terms,
+        )
+
+        def held() -> Iterable[AccountChange]:
+            available = self._account(player).available(material)
+            if available < hold:
+                raise InsufficientError(material, hold, available)
+            return placing_ask(player, material, hold, order.ask_id)
+
+        def store() -> None:
+            if self._try(held, f"order#{order.ask_id}"):
+                self.markets[material].store(order)
+                self.stored_by_ms[order.ask_id] = self.now_ms
+                self.orders.append((material, Side.SELL, order.ask_id))
+                if not rests_at_once:
+                    self._turns[material].append(lambda: self.markets[material].arrival(order))
+
+        self._storing.append((self.now_ms + storing_ms, store))
+
+    def _place_bid(
+        self, player: str, material: str, price_minor: int, quantity: int, hold: int | None = None, **terms: Any
+    ) -> None:
+        if hold is None:
+            hold = hold_minor(price_minor, quantity, FEES.taker_bps)
+            if "order_type" in terms:
+                hold = min(hold, self._account(player).available_minor)
+        bid = Bid(
+            buyer=player,
+            bid_id=self._next_id(),
+            material="copper",
+            price_minor=price_minor,
+            quantity=quantity,
+            filled=0,
+            status="PENDING",
+            placed_at_ms=self.now_ms,
+            hold=hold,
+            fee_bps=FEES.taker_bps,
+            **terms,
+        )
+        if self._try(lambda: placing_bid(self._account(player), material, hold, bid.bid_id), f"order#{bid.bid_id}"):
+            self.markets[material].store(bid)
+            self.orders.append((material, Side.BUY, bid.bid_id))
+            self._turns[material].append(lambda: self.markets[material].arrival(bid))
+
+    def _account(self, player: str) -> Account:
+        lines = {
+            material: MaterialLine(available=line["available"], proceeds_minor=line["proceeds_minor"])
+            for (owner, material), line in self._lines.items()
+            if owner == player and material is not None
+        }
+        return Account(player, self._lines[player, None]["available_minor"], lines)
+
+    def _try(self, changes: Callable[[], Iterable[AccountChange]], cause: str) -> bool:
+        try:
+            self._write(changes(), cause)
+        except InsufficientError:
+            return False
+        return True
+
+    def _write(self, changes: Iterable[AccountChange], cause: str, at_ms: int | None = None) -> None:
+        changes = tuple(changes)
+        at_ms = self.now_ms if at_ms is None else at_ms
+        for change in changes:
+            line = self._lines.setdefault((change.player, change.material), _empty_line())
+            for name in _AMOUNTS:
+                line[name] += getattr(change, name)
+                assert line[name] >= 0, change
+            for name, (opened, closed) in _SETS.items():
+                line[name] = (line[name] | {*getattr(change, opened)}) - {*getattr(change, closed)}
+        for player, postings in postings_by_player(changes).items():
+            key = f"{at_ms:013d}#{cause}"
+            self.journal.append(JournalRow(player=player, entry_key=key, cause=cause, at_ms=at_ms, postings=postings))
+
+    def _settlements(self) -> Iterable[tuple[str, bool]]:
+        for commit in self.tables().tape:
+            commit_id = f"{commit.material}-{commit.sequence}"
+            if commit_id in self._slices:
+                yield commit_id, self._slices[commit_id] == len(settlement_slices(commit, most_accounts=3))
+
+    def _notify(self, commit_id: str) -> None:
+        tape = self.tables().tape
+        commit = next(each for each in tape if f"{each.material}-{each.sequence}" == commit_id)
+        for order in commit.orders:
+            if order.closed is None:
+                continue
+            sums: Counter[str] = Counter()
+            for fill in (fill for each in tape for fill in each.fills if order.order_id in (fill.bid_id, fill.ask_id)):
+                sums["filled"] += fill.quantity
+                sums["value_minor"] += fill.price_minor * fill.quantity
+                sums["fee_minor"] += fill.buyer_fee_minor if order.side is Side.BUY else fill.seller_fee_minor
+            self.notifications.append(
+                NotificationRow(
+                    player=order.player,
+                    order_id=order.order_id,
+                    side=str(order.side),
+                    material=commit.material,
+                    status=order.closed.status,
+                    reason=order.closed.reason,
+                    quantity=order.closed.quantity,
+                    filled=sums["filled"],
+                    value_minor=sums["value_minor"],
+                    fee_minor=sums["fee_minor"],
+                )
+            )
 
 
-places = st.builds(
-    Place,
-    side=st.sampled_from(["BUY", "SELL"]),
-    player=st.sampled_from(["ann", "bob", "cem"]),
-    material=st.sampled_from(MATERIALS),
-    price_minor=st.integers(1, 6),
-    quantity=st.integers(1, 5),
-    storing_ms=st.integers(0, 4),
-)
-batches = st.builds(
-    Batch,
-    material=st.sampled_from(MATERIALS),
-    bids=st.integers(1, 4),
-    bids_per_commit=st.integers(1, 3),
-)
-histories = st.lists(st.one_of(places, places, places, batches), max_size=40)
-
-
-def play(actions: list[Place | Batch]) -> MarketModel:
-    model = MarketModel()
-    for action in actions:
-        model.step(action)
-    return model
+def _empty_line() -> dict[str, Any]:
+    return dict.fromkeys(_AMOUNTS, 0) | {name: frozenset[str]() for name in _SETS}

@@ -1,206 +1,82 @@
 """Each way in which tables can be wrong is found, wherever in a lively history it happens.
 
-A row of the table is one kind of corruption. It is applied to every place of the history where it can be, one at a
+A row of a table here is one kind of corruption. It is applied to every place of the history where it can be, one at a
 time, and each time the check must name the broken invariant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import count
-from random import Random
-from typing import TYPE_CHECKING, Any
+from itertools import count, islice
+from typing import TYPE_CHECKING
 
 import pytest
 
+from market.fees import Fees
 from market.invariants import Invariant, check_invariants
 from market.order_book import Side
-from market.tables import Bid, MarketTables, OpenAsk, SellOrder, StandingBid
-from tests.invariants.market_model import MATERIALS, Batch, MarketModel, Place, play
+from tests.invariants.account_corruptions import ACCOUNT_CORRUPTIONS
+from tests.invariants.book_corruptions import (
+    OPEN_ASK_IDS,
+    STORED_BY_MS,
+    TABLES,
+    WORLD,
+    better_ask_passed_over,
+    better_bid_passed_over,
+    book_crossed,
+    commit_lost,
+    commit_written_twice,
+    filled_bid_still_standing,
+    order_of_a_trade,
+    other_status,
+    rested_order_takes,
+    self_made_trade,
+    sold_out_ask_left_in_book,
+    taker_limit,
+)
+from tests.invariants.corruptions import Corruption, each, each_fill, each_tape_order, without
+from tests.invariants.market_model import FEES, MATERIALS
 
 if TYPE_CHECKING:
-    from market.tape import TapeCommit, TradeFill
+    from collections.abc import Callable
 
-Corruption = Callable[[MarketTables], Iterator[MarketTables]]
+    from market.tables import Bid, SellOrder
+    from market.tape import TapeCommit
+    from tests.invariants.corruptions import Change
 
-
-def lively_market() -> MarketModel:
-    random = Random(20)
-    actions: list[Place | Batch] = []
-    for _ in range(120):
-        material = random.choice(MATERIALS)
-        actions += [
-            Place(
-                side, random.choice("abc"), material, random.randint(3, 8), random.randint(1, 9), random.randint(0, 3)
-            )
-            for side in random.choices(("BUY", "SELL"), k=2)
-        ]
-        if random.random() < 0.4:
-            actions.append(Batch(material, random.randint(1, 5), random.randint(1, 3)))
-    model = play(actions)
-    model.come_to_rest()
-    return model
-
-
-MARKET = lively_market()
-TABLES = MARKET.tables()
-STORED_BY_MS = MARKET.stored_by_ms()
-
-Row = OpenAsk | SellOrder | Bid | StandingBid
-
-
-def each(rows: str, changed: Callable[[Any], dict[str, Any] | None]) -> Corruption:
-    """Change one row at a time: `changed` gives the attributes to set, or None where it does not apply."""
-
-    def corrupt(tables: MarketTables) -> Iterator[MarketTables]:
-        before: tuple[Row, ...] = getattr(tables, rows)
-        for index, row in enumerate(before):
-            change = changed(row)
-            if change is not None:
-                yield replace(tables, **{rows: (*before[:index], replace(row, **change), *before[index + 1 :])})
-
-    return corrupt
-
-
-def without(rows: str, applies: Callable[[Any], bool] = lambda _: True) -> Corruption:
-    """Lose one row at a time."""
-
-    def corrupt(tables: MarketTables) -> Iterator[MarketTables]:
-        before: tuple[Any, ...] = getattr(tables, rows)
-        for index, row in enumerate(before):
-            if applies(row):
-                yield replace(tables, **{rows: (*before[:index], *before[index + 1 :])})
-
-    return corrupt
-
-
-def each_fill(changed: Callable[[TapeCommit, TradeFill], dict[str, Any] | None]) -> Corruption:
-    """Change one fill at a time."""
-
-    def corrupt(tables: MarketTables) -> Iterator[MarketTables]:
-        for at, commit in enumerate(tables.tape):
-            for index, fill in enumerate(commit.fills):
-                change = changed(commit, fill)
-                if change is not None:
-                    fills = (*commit.fills[:index], replace(fill, **change), *commit.fills[index + 1 :])
-                    wrong = replace(commit, fills=fills)
-                    yield replace(tables, tape=(*tables.tape[:at], wrong, *tables.tape[at + 1 :]))
-
-    return corrupt
-
-
-SELL_ORDERS = {order.ask_id: order for order in TABLES.sell_orders}
-BIDS = {bid.bid_id: bid for bid in TABLES.bids}
-OPEN_ASK_IDS = {ask.ask_id for ask in TABLES.asks}
-
-
-def sold_out_ask_left_in_book(tables: MarketTables) -> Iterator[MarketTables]:
-    for order in tables.sell_orders:
-        if order.ask_id not in OPEN_ASK_IDS:
-            left_over = OpenAsk(
-                material=order.material,
-                price_key=f"{order.price_minor:012d}#{order.ask_id}",
-                ask_id=order.ask_id,
-                seller=order.seller,
-                price_minor=order.price_minor,
-                quantity=order.quantity,
-                remaining=0,
-                placed_at_ms=order.placed_at_ms,
-            )
-            yield replace(tables, asks=(*tables.asks, left_over))
-
-
-def filled_bid_still_standing(tables: MarketTables) -> Iterator[MarketTables]:
-    for bid in tables.bids:
-        if bid.status == "FILLED":
-            left_over = StandingBid(
-                material=bid.material,
-                price_key=f"{999_999_999_999 - bid.price_minor:012d}#{bid.bid_id}",
-                bid_id=bid.bid_id,
-                buyer=bid.buyer,
-                price_minor=bid.price_minor,
-                quantity=bid.quantity,
-                remaining=bid.quantity,
-                placed_at_ms=bid.placed_at_ms,
-            )
-            yield replace(tables, standing_bids=(*tables.standing_bids, left_over))
-
-
-def commit_written_twice(tables: MarketTables) -> Iterator[MarketTables]:
-    for commit in tables.tape:
-        if commit.fills:
-            last = max(each.sequence for each in tables.tape if each.material == commit.material)
-            yield replace(tables, tape=(*tables.tape, replace(commit, sequence=last + 1)))
-
-
-def commit_lost(tables: MarketTables) -> Iterator[MarketTables]:
-    last = {material: max(c.sequence for c in tables.tape if c.material == material) for material in MATERIALS}
-    yield from without("tape", lambda commit: commit.sequence < last[commit.material])(tables)
-
-
-def better_ask_passed_over(tables: MarketTables) -> Iterator[MarketTables]:
-    """An ask that nobody took turns out to have been the cheapest, and to have been there when others were taken."""
-    for index, ask in enumerate(tables.asks):
-        passed = any(
-            commit.material == ask.material
-            and commit.received_at_ms > STORED_BY_MS[ask.ask_id]
-            and any(fill.taker_side == "BUY" for fill in commit.fills)
-            for commit in tables.tape
-        )
-        if passed and ask.remaining == ask.quantity:
-            cheap = replace(ask, price_minor=1, price_key=f"{1:012d}#{ask.ask_id}")
-            orders = tuple(
-                replace(order, price_minor=1) if order.ask_id == ask.ask_id else order for order in tables.sell_orders
-            )
-            yield replace(tables, asks=(*tables.asks[:index], cheap, *tables.asks[index + 1 :]), sell_orders=orders)
-
-
-def better_bid_passed_over(tables: MarketTables) -> Iterator[MarketTables]:
-    """A bid that nobody filled turns out to have been the dearest, and to have stood when others were filled."""
-    for index, standing in enumerate(tables.standing_bids):
-        matched_at_ms = BIDS[standing.bid_id].matched_at_ms or 0
-        passed = any(
-            commit.material == standing.material and commit.received_at_ms > matched_at_ms and commit.fills
-            for commit in tables.tape
-        )
-        if passed and standing.remaining == standing.quantity:
-            dear = replace(standing, price_minor=50, price_key=f"{999_999_999_999 - 50:012d}#{standing.bid_id}")
-            bids = tuple(replace(b, price_minor=50) if b.bid_id == standing.bid_id else b for b in tables.bids)
-            others = (*tables.standing_bids[:index], dear, *tables.standing_bids[index + 1 :])
-            yield replace(tables, standing_bids=others, bids=bids)
-
-
-def book_crossed(tables: MarketTables) -> Iterator[MarketTables]:
-    standing = {bid.material for bid in tables.standing_bids}
-    yield from each("asks", lambda ask: {"price_minor": 1} if ask.material in standing else None)(tables)
-
-
-def rested_order_takes(tables: MarketTables) -> Iterator[MarketTables]:
-    """An order trades as a resting order, and later as the one that arrives."""
-    rested: set[str] = set()
-    for at, commit in enumerate(tables.tape):
-        for index, fill in enumerate(commit.fills):
-            maker_id, side = (fill.ask_id, Side.SELL) if fill.taker_side == "BUY" else (fill.bid_id, Side.BUY)
-            if maker_id in rested:
-                swapped = replace(fill, taker_side=side)
-                wrong = replace(commit, fills=(*commit.fills[:index], swapped, *commit.fills[index + 1 :]))
-                yield replace(tables, tape=(*tables.tape[:at], wrong, *tables.tape[at + 1 :]))
-            rested.add(maker_id)
-
-
-def other_status(bid: Bid) -> dict[str, str]:
-    order = ("PENDING", "NEW", "PARTIALLY_FILLED", "FILLED")
-    return {"status": order[(order.index(bid.status) + 2) % 4]}
-
-
-def taker_limit(_: TapeCommit, fill: TradeFill) -> dict[str, int] | None:
-    taker = BIDS[fill.bid_id] if fill.taker_side == "BUY" else SELL_ORDERS[fill.ask_id]
-    return {"price_minor": taker.price_minor} if taker.price_minor != fill.price_minor else None
-
+MOST_PLACES = 15
+"""Places of one kind that are tried."""
 
 UNKNOWN = "ffffffff-0000-7000-8000-000000000000"
 OTHER = dict(zip(MATERIALS, reversed(MATERIALS), strict=True))
+
+MARKED = {"immediate": True, "taking": True}
+FEW_PLACES = (Invariant.TAPE_SEQUENCE, Invariant.DEPOSITED)
+
+
+def open_as(status: str, reason: str | None = None) -> Callable[[SellOrder], Change]:
+    return lambda order: {"status": status, "reason": reason} if order.ask_id in OPEN_ASK_IDS else None
+
+
+def closes(commit: TapeCommit) -> bool:
+    return any(order.closed for order in commit.orders)
+
+
+def pays(bid_id: str) -> bool:
+    return any(fill.bid_id == bid_id and fill.buyer_fee_minor for commit in TABLES.tape for fill in commit.fills)
+
+
+def stands(bid: Bid) -> bool:
+    return bid.status in ("NEW", "PARTIALLY_FILLED")
+
+
+def later(status: str) -> Change:
+    return {"expires_at_ms": 10**12} if status == "EXPIRED" else None
+
+
+def endless(status: str | None) -> Change:
+    return {"expires_at_ms": None} if status == "EXPIRED" else None
+
 
 CORRUPTIONS: list[tuple[str, Invariant, Corruption]] = [
     ("an ask has more left than it should", Invariant.ASK_SUM, each("asks", lambda a: {"remaining": a.remaining + 1})),
@@ -228,6 +104,7 @@ CORRUPTIONS: list[tuple[str, Invariant, Corruption]] = [
         Invariant.BID_SUM,
         each("bids", lambda b: {"filled": b.filled - 1} if b.filled else None),
     ),
+    ("a bid has more to come than there is", Invariant.BID_SUM, each("bids", lambda b: {"quantity": b.quantity + 1})),
     (
         "a bid was filled beyond its quantity",
         Invariant.BID_SUM,
@@ -252,6 +129,46 @@ CORRUPTIONS: list[tuple[str, Invariant, Corruption]] = [
         Invariant.BID_STANDS,
         each("bids", lambda b: {"status": "PENDING"} if b.status == "NEW" else None),
     ),
+    (
+        "an ask gives no reason",
+        Invariant.ASK_STATUS,
+        each("sell_orders", lambda o: {"reason": None} if o.reason else None),
+    ),
+    (
+        "an ask closed for a reason that goes with another status",
+        Invariant.ASK_STATUS,
+        each("sell_orders", lambda o: {"status": "REJECTED"} if o.status == "EXPIRED" else None),
+    ),
+    (
+        "a closed ask forgot what it sold",
+        Invariant.ASK_STATUS,
+        each("sell_orders", lambda o: {"filled": (o.filled or 0) + 1} if o.status else None),
+    ),
+    ("an open ask claims to wait", Invariant.ASK_STATUS, each("sell_orders", open_as("PENDING"))),
+    ("an open ask claims to be canceled", Invariant.ASK_STATUS, each("sell_orders", open_as("CANCELED", "requested"))),
+    ("a bid gives no reason", Invariant.BID_STATUS, each("bids", lambda b: {"reason": None} if b.reason else None)),
+    ("a bid closed twice", Invariant.CLOSING, each("tape", lambda c: {"orders": c.orders * 2} if closes(c) else None)),
+    (
+        "the tape forgot a closing",
+        Invariant.CLOSING,
+        each_tape_order(lambda _, o: {"closed": None} if o.closed else None),
+    ),
+    (
+        "the tape withdrew another quantity",
+        Invariant.CLOSING,
+        each_tape_order(
+            lambda _, o: {"closed": replace(o.closed, withdrawn=o.closed.withdrawn + 1)} if o.closed else None
+        ),
+    ),
+    ("the tape names another player", Invariant.CLOSING, each_tape_order(lambda _, o: {"player": "mallory"})),
+    ("more is released than was held", Invariant.HOLD, each_tape_order(lambda _, o: {"released": o.released + 1})),
+    (
+        "less is released than was spent",
+        Invariant.HOLD,
+        each_tape_order(lambda _, o: {"released": o.released - 1} if o.released else None),
+    ),
+    ("an order held something else", Invariant.HOLD, each("bids", lambda b: {"hold": (b.hold or 0) + 1})),
+    ("an ask held nothing", Invariant.HOLD, each("sell_orders", lambda o: {"hold": 0} if o.hold else None)),
     ("goods appear", Invariant.GOODS, each("bids", lambda b: {"filled": b.filled + 1})),
     ("goods vanish", Invariant.GOODS, without("asks")),
     ("a trade pays nobody", Invariant.MONEY, each_fill(lambda _, fill: {"seller": fill.seller + "x"})),
@@ -264,15 +181,49 @@ CORRUPTIONS: list[tuple[str, Invariant, Corruption]] = [
         each("tape", lambda c: {"material": OTHER[c.material]} if c.fills else None),
     ),
     ("a commit was written twice", Invariant.TRADE_ONCE, commit_written_twice),
+    ("a player trades with themselves", Invariant.SELF_TRADE, self_made_trade),
+    ("a buyer pays too much", Invariant.FEES, each_fill(lambda _, f: {"buyer_fee_minor": f.buyer_fee_minor + 1})),
+    ("a seller pays too much", Invariant.FEES, each_fill(lambda _, f: {"seller_fee_minor": f.seller_fee_minor + 1})),
+    (
+        "a bid was promised a lower fee",
+        Invariant.FEES,
+        each("bids", lambda b: {"fee_bps": 0} if pays(b.bid_id) else None),
+    ),
     (
         "a trade above the bid's limit",
         Invariant.PRICE_LIMIT,
-        each_fill(lambda _, f: {"price_minor": f.price_minor + 9}),
+        each_fill(lambda _, f: {"price_minor": 10**12}),
     ),
-    ("a trade below the ask's limit", Invariant.PRICE_LIMIT, each_fill(lambda _, f: {"price_minor": 1})),
+    ("a trade below the ask's limit", Invariant.PRICE_LIMIT, each_fill(lambda _, f: {"price_minor": 0})),
     ("a trade of nothing", Invariant.PRICE_LIMIT, each_fill(lambda _, f: {"quantity": 0})),
     ("a trade at the taker's limit", Invariant.RESTING_PRICE, each_fill(taker_limit)),
     ("an order that rested takes", Invariant.TAKES_FIRST, rested_order_takes),
+    ("an immediate order rests", Invariant.IMMEDIATE, order_of_a_trade(False, time_in_force="IOC")),
+    (
+        "an immediate ask is in the book",
+        Invariant.IMMEDIATE,
+        each("sell_orders", lambda o: {"time_in_force": "IOC"} if o.ask_id in OPEN_ASK_IDS else None),
+    ),
+    (
+        "a market bid stands",
+        Invariant.IMMEDIATE,
+        each("bids", lambda b: {"order_type": "MARKET"} if b.status in ("NEW", "PARTIALLY_FILLED") else None),
+    ),
+    ("a standing bid is said to be immediate", Invariant.IMMEDIATE, each("standing_bids", lambda _: MARKED)),
+    (
+        "a fill-or-kill bid was filled in part",
+        Invariant.ALL_OR_NOTHING,
+        each("bids", lambda b: {"time_in_force": "FOK"} if 0 < b.filled < b.quantity else None),
+    ),
+    (
+        "a fill-or-kill ask was filled in part",
+        Invariant.ALL_OR_NOTHING,
+        each("sell_orders", lambda o: {"time_in_force": "FOK"} if (o.filled or 0) > 0 else None),
+    ),
+    ("a post-only order takes", Invariant.POST_ONLY, order_of_a_trade(True, post_only=True)),
+    ("an order trades after its time", Invariant.EXPIRY, order_of_a_trade(True, expires_at_ms=1)),
+    ("an order expires early", Invariant.EXPIRY, each("bids", lambda b: later(b.status))),
+    ("an ask without an end expires", Invariant.EXPIRY, each("sell_orders", lambda o: endless(o.status))),
     ("a commit is lost", Invariant.TAPE_SEQUENCE, commit_lost),
     (
         "a tape starts late",
@@ -285,25 +236,51 @@ CORRUPTIONS: list[tuple[str, Invariant, Corruption]] = [
     ("a quiet book is crossed", Invariant.NOT_CROSSED, book_crossed),
     ("a bid is forgotten", Invariant.HANDLED, each("bids", lambda _: {"status": "PENDING"})),
     ("a sweep is unfinished", Invariant.HANDLED, each("standing_bids", lambda _: {"taking": True})),
+    ("a request is forgotten", Invariant.HANDLED, each("bids", lambda b: {"request": "CANCEL"} if stands(b) else None)),
+    (
+        "a reduction is forgotten",
+        Invariant.HANDLED,
+        each("bids", lambda b: {"request": "REDUCE", "request_quantity": b.quantity - 1} if stands(b) else None),
+    ),
+    ("an ask is forgotten", Invariant.HANDLED, each("sell_orders", lambda _: {"status": "PENDING"})),
+    ("an ask's sweep is unfinished", Invariant.HANDLED, each("asks", lambda _: {"immediate": True})),
+    *ACCOUNT_CORRUPTIONS,
 ]
 
 
 @pytest.mark.parametrize(("name", "invariant", "corruption"), CORRUPTIONS, ids=[row[0] for row in CORRUPTIONS])
 def test_a_corruption_is_found_wherever_it_happens(name: str, invariant: Invariant, corruption: Corruption) -> None:
     places = 0
-    for places, corrupted in zip(count(1), corruption(TABLES), strict=False):
-        verdict = check_invariants(corrupted, quiet=True, stored_by_ms=STORED_BY_MS)
+    for places, world in zip(count(1), islice(corruption(WORLD), MOST_PLACES), strict=False):
+        verdict = check_invariants(
+            world.tables, quiet=True, stored_by_ms=STORED_BY_MS, fees=FEES, accounts=world.accounts
+        )
         assert invariant in {violation.invariant for violation in verdict.violations}, f"{name}: place {places}"
-    assert places >= 3 or invariant is Invariant.TAPE_SEQUENCE, f"{name}: only {places} places in the history"
+    assert places >= 3 or invariant in FEW_PLACES, f"{name}: only {places} places in the history"
 
 
 def test_every_invariant_has_a_corruption() -> None:
     assert {invariant for _, invariant, _ in CORRUPTIONS} == set(Invariant)
 
 
-def test_the_history_has_both_kinds_of_taker_and_open_and_closed_orders() -> None:
-    sides = {fill.taker_side for commit in TABLES.tape for fill in commit.fills}
-    assert sides == {Side.BUY, Side.SELL}
+def test_fees_are_within_a_bids_rate_even_if_the_rates_are_not_known() -> None:
+    assert check_invariants(TABLES, quiet=True, stored_by_ms=STORED_BY_MS).holds
+    other_rates = Fees(FEES.maker_bps + 1_000, FEES.taker_bps)
+    verdict = check_invariants(TABLES, quiet=True, stored_by_ms=STORED_BY_MS, fees=other_rates)
+    assert {violation.invariant for violation in verdict.violations} == {Invariant.FEES}
+
+
+def test_the_history_has_both_kinds_of_taker_and_every_kind_of_ending() -> None:
+    assert {fill.taker_side for commit in TABLES.tape for fill in commit.fills} == set(Side)
     assert TABLES.asks
     assert TABLES.standing_bids
-    assert {bid.status for bid in TABLES.bids} == {"NEW", "PARTIALLY_FILLED", "FILLED"}
+    assert {bid.status for bid in TABLES.bids} == {
+        "NEW",
+        "PARTIALLY_FILLED",
+        "FILLED",
+        "CANCELED",
+        "EXPIRED",
+        "REJECTED",
+    }
+    reasons = {order.reason for order in (*TABLES.bids, *TABLES.sell_orders)}
+    assert reasons >= {"requested", "replaced", "no_match", "self_trade", "expired", "would_take"}

@@ -7,18 +7,26 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.commits import Commit, cut_commits
+from market.commits import cut_commits
+from market.endings import Ending
+from market.fees import NO_FEES, Fees
 from market.keys import ask_price_key, bid_price_key
 from market.matching import match
 from market.order_book import Side
+from market.steps import Placement
 from market.tables import Bid, OpenAsk, StandingBid
-from market.tape import TapeCommit, TradeFill, decode_commit, encode_commit
+from market.tape import Closing, TapeCommit, TapeOrder, TradeFill, decode_commit, encode_commit
+from market.turns import Arrival
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from market.changes import Commit
+    from market.steps import Step
 
 
 def order_id(number: int) -> str:
@@ -65,6 +73,10 @@ def arriving(number: int, price_minor: int, quantity: int) -> Bid:
     )
 
 
+def matched(asks: Iterable[OpenAsk], standing_bids: Iterable[StandingBid], bids: Iterable[Bid]) -> Iterator[Step]:
+    return match(asks, standing_bids, map(Arrival, bids), received_at_ms=1, fees=Fees(10, 20))
+
+
 TERMS = st.tuples(st.integers(1, 9), st.integers(1, 40))
 
 
@@ -78,7 +90,7 @@ def batches(draw: st.DrawFn) -> tuple[list[OpenAsk], list[StandingBid], list[Bid
 
 def touched(commit: Commit) -> list[tuple[str, str]]:
     return [
-        *(("ask", change.before.ask_id) for change in commit.asks),
+        *(("ask", change.before.ask_id) for change in commit.asks if change.before),
         *(("bid", change.bid_id) for change in commit.bids),
         *(("standing", (change.before or change.after or never()).bid_id) for change in commit.standing_bids),
     ]
@@ -94,12 +106,12 @@ def test_commits_are_small_complete_and_cut_between_orders(
     batch: tuple[list[OpenAsk], list[StandingBid], list[Bid]], most_items: int
 ) -> None:
     asks, stand, bids = batch
-    commits = list(cut_commits("copper", 7, match(iter(asks), iter(stand), bids), most_items=most_items))
+    commits = list(cut_commits("copper", 7, matched(asks, stand, bids), most_items=most_items))
     assert [commit.sequence for commit in commits] == list(range(8, 8 + len(commits)))
     assert [bid for commit in commits for bid in commit.arrivals] == bids
 
     fills = [fill for commit in commits for fill in commit.fills]
-    (uncut,) = list(cut_commits("copper", 0, match(asks, stand, bids), most_items=10**6)) or [None]
+    (uncut,) = list(cut_commits("copper", 0, matched(asks, stand, bids), most_items=10**6)) or [None]
     assert [replace(fill, n=0) for fill in fills] == [replace(fill, n=0) for fill in (uncut.fills if uncut else ())]
 
     remaining = {a.ask_id: a.remaining for a in asks}
@@ -109,8 +121,9 @@ def test_commits_are_small_complete_and_cut_between_orders(
         assert commit.items <= most_items
         assert max(Counter(touched(commit)).values()) == 1
         for change in commit.asks:
+            assert change.before
             assert change.before.remaining == remaining[change.before.ask_id]
-            remaining[change.before.ask_id] = change.remaining
+            remaining[change.before.ask_id] = change.after.remaining if change.after else 0
         for change in commit.bids:
             assert change.filled_before == filled[change.bid_id]
             filled[change.bid_id] = change.filled
@@ -155,30 +168,96 @@ def test_a_book_is_read_no_deeper_than_one_order_beyond_what_trades(
             read.append(each)
             yield each
 
-    traded = {maker for placement in match(lazily(), [], bids) for maker in placement.makers}
+    traded = {
+        trade.maker for step in matched(lazily(), [], bids) if isinstance(step, Placement) for trade in step.trades
+    }
     assert len(read) <= len(traded) + 1
 
 
 PLAYERS = st.sampled_from(["seller-1", "ünïcode", "0190163d-8694-739b-aea5-966c26f8ad91", "x" * 300])
 
 
+AMOUNTS = st.integers(0, 10**24)
+FILLS = st.tuples(
+    st.integers(0, 9),
+    st.integers(0, 9),
+    st.integers(1, 999_999_999_999),
+    st.integers(1, 10**12),
+    st.sampled_from(Side),
+    AMOUNTS | st.just(0),
+    AMOUNTS | st.just(0),
+)
+
+
+@st.composite
+def closings(draw: st.DrawFn) -> tuple[Ending, int, int]:
+    """Draw how an order ended, what it traded in earlier commits, and what of it was withdrawn."""
+    ending = draw(st.sampled_from(Ending))
+    withdrawn = 0 if ending is Ending.FILLED else draw(st.integers(0, 10**12))
+    return ending, draw(st.integers(0, 10**12)), withdrawn
+
+
+RELEASES = st.dictionaries(st.integers(0, 19), st.tuples(st.sampled_from(Side), AMOUNTS, st.none() | closings()))
+RATES = st.builds(Fees, st.integers(0, 1000), st.integers(0, 1000)) | st.just(NO_FEES)
+
+
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(
-    rows=st.lists(
-        st.tuples(
-            st.integers(0, 9),
-            st.integers(0, 9),
-            st.integers(1, 999_999_999_999),
-            st.integers(1, 10**15),
-            st.sampled_from(["BUY", "SELL"]),
-        )
-    ),
+    rows=st.lists(FILLS),
+    releases=RELEASES,
     players=st.lists(PLAYERS, min_size=20, max_size=20),
+    rates=RATES,
 )
-def test_a_commit_on_tape_reads_back_as_it_was(rows: list[tuple[int, int, int, int, str]], players: list[str]) -> None:
+def test_a_commit_on_tape_reads_back_as_it_was(
+    rows: list[tuple[int, int, int, int, Side, int, int]],
+    releases: dict[int, tuple[Side, int, tuple[Ending, int, int] | None]],
+    players: list[str],
+    rates: Fees,
+) -> None:
     fills = tuple(
-        TradeFill(n, order_id(b), players[b], order_id(100 + a), players[10 + a], price, quantity, Side(side))
-        for n, (b, a, price, quantity, side) in enumerate(rows, 1)
+        TradeFill(n, order_id(b), players[b], order_id(10 + a), players[10 + a], price, quantity, side, *fees)
+        for n, (b, a, price, quantity, side, *fees) in enumerate(rows, 1)
     )
-    commit = TapeCommit("copper", 12, 1_763_712_000_001, 1_763_712_000_000, fills)
-    assert decode_commit(encode_commit(commit)) == commit
+
+    def closing(n: int, ending: Ending, traded_before: int, withdrawn: int) -> Closing:
+        traded = sum(fill.quantity for fill in fills if order_id(n) in (fill.bid_id, fill.ask_id))
+        return Closing(ending.status, ending.reason, traded_before + traded + withdrawn, withdrawn)
+
+    orders = tuple(
+        TapeOrder(order_id(n), players[n], side, released, closing(n, *closed) if closed else None)
+        for n, (side, released, closed) in releases.items()
+    )
+    commit = TapeCommit("copper", 12, 1_763_712_000_001, 1_763_712_000_000, fills, orders, rates if fills else NO_FEES)
+    item = encode_commit(commit)
+    assert decode_commit(item) == commit
+    assert ("orders" in item) == bool(fills or orders)
+
+
+def test_fees_at_the_rates_take_no_room() -> None:
+    fills = (TradeFill(1, order_id(1), "b", order_id(2), "s", 1000, 50, Side.BUY, 100, 50),)
+    item = encode_commit(TapeCommit("copper", 12, 1, 1, fills, rates=Fees(maker_bps=10, taker_bps=20)))
+    assert "fees" not in item
+
+
+@pytest.mark.parametrize("closed", [Closing("FILLED", None, 5, 1), Closing("FILLED", None, 4, 0)])
+def test_a_closing_that_disagrees_with_its_fills_is_refused(closed: Closing) -> None:
+    fills = (TradeFill(1, order_id(1), "b", order_id(2), "s", 1000, 5, Side.BUY),)
+    order = TapeOrder(order_id(1), "b", Side.BUY, 5000, closed)
+    with pytest.raises(ValueError, match="order"):
+        encode_commit(TapeCommit("copper", 12, 1, 1, fills, (order,)))
+
+
+def test_the_codes_of_endings_on_tapes_never_change() -> None:
+    assert [(ending.status, ending.reason) for ending in Ending] == [
+        ("FILLED", None),
+        ("CANCELED", "requested"),
+        ("CANCELED", "replaced"),
+        ("CANCELED", "no_match"),
+        ("CANCELED", "budget_spent"),
+        ("CANCELED", "self_trade"),
+        ("CANCELED", "too_many_makers"),
+        ("EXPIRED", "expired"),
+        ("REJECTED", "would_take"),
+        ("REJECTED", "replaced_order_closed"),
+        ("REJECTED", "insufficient_hold"),
+    ]

@@ -15,9 +15,9 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from functions.matching.matcher import MOST_ATTEMPTS
+from functions.matching.material_work import MOST_ATTEMPTS
 from patterns.dynamodb.items import encode_item
-from tests.matching.market_on_moto import TABLES, insertion
+from tests.matching.market_on_moto import TABLES, insertion, modification
 from tests.matching.test_matcher_against_reference import assert_sound
 
 if TYPE_CHECKING:
@@ -126,6 +126,16 @@ BID = {"material": "copper", "buyer": "b", "price_minor": 5, "quantity": 1, "pla
 ID = "00000001-0000-7000-8000-000000000000"
 
 
+ASK = {"material": "copper", "seller": "s", "price_minor": 5, "quantity": 1, "placed_at_ms": 1, "status": "PENDING"}
+OTHER_ID = ID.replace("1", "2")
+REQUEST = {"request": "CANCEL", "request_id": OTHER_ID}
+DUE = {"side": "SELL", "order_id": ID, "player": "s", "price_key": f"000000000100#{ID}"}
+
+
+def _due(*orders: object) -> bytes:
+    return json.dumps({"eventName": "EXPIRE", "material": "copper", "orders": orders}).encode()
+
+
 def _with_extra(attribute: dict[str, object]) -> bytes:
     record = json.loads(insertion({**BID, "bid_id": ID, "order_key": ID}))
     record["dynamodb"]["NewImage"]["extra"] = attribute
@@ -158,6 +168,21 @@ POISON: dict[str, bytes] = {
     "half a character aside": _with_extra({"S": "\ud800"}),
     "huge": insertion({**BID, "bid_id": ID, "order_key": ID, "extra": "x" * 20_000}),
     "a bid nobody stored": insertion({**BID, "bid_id": ID, "order_key": ID}),
+    "a bid that is not new": insertion({**BID, "bid_id": ID, "order_key": ID, "status": "NEW"}),
+    "time in force of another world": insertion({**BID, "bid_id": ID, "order_key": ID, "time_in_force": "GTX"}),
+    "a flag that is text": insertion({**BID, "bid_id": ID, "order_key": ID, "post_only": "yes"}),
+    "an arriving ask nobody stored": insertion({**ASK, "ask_id": ID, "order_key": ID}),
+    "an ask that replaces no id": insertion({**ASK, "ask_id": ID, "order_key": ID, "replaces": "17"}),
+    "a request without an id": modification(encode_item({**BID, "bid_id": ID, "order_key": ID})),
+    "a request for a bid nobody stored": modification(encode_item({**BID, "bid_id": ID, "order_key": ID, **REQUEST})),
+    "a request for an ask nobody stored": modification(encode_item({**ASK, "ask_id": ID, "order_key": ID, **REQUEST})),
+    "a request under another key": modification(encode_item({**BID, "bid_id": ID, "order_key": OTHER_ID, **REQUEST})),
+    "no order is due": _due(),
+    "too many orders are due": _due(*[DUE] * 101),
+    "an order nobody stored is due": _due(DUE),
+    "an order of a third side is due": _due({**DUE, "side": "HOLD"}),
+    "an order in another's place is due": _due({**DUE, "price_key": f"000000000100#{OTHER_ID}"}),
+    "a text is due": _due("all"),
 }
 
 
@@ -208,6 +233,28 @@ def test_a_bid_dynamodb_never_accepts_is_found_and_parked(
     assert report.failed == []
     assert [sequence_number for sequence_number, _ in market.parked] == [number(poison)]
     assert sorted(bid.status for bid in market.tables().bids) == ["FILLED"] * 4 + ["PENDING"]
+
+
+@pytest.mark.parametrize("stored", ["can never be handled", "can never be committed"])
+def test_a_request_that_brings_a_poison_order_with_it_is_parked(
+    market: MarketOnMoto, monkeypatch: pytest.MonkeyPatch, stored: str
+) -> None:
+    """The order's own record never came, so the request's makes the matcher take it from the table."""
+    bid_id = market.store_bid(100, 1, fee_bps=99_999 if stored == "can never be handled" else 10)
+    request = market.request("bid", bid_id, "CANCEL")
+    transact = market.client.transact_write_items
+
+    def refusing(**arguments: Any) -> Any:
+        if bid_id in json.dumps(arguments, default=str):
+            raise ClientError(cast("Any", {"Error": {"Code": "ValidationException"}}), "TransactWriteItems")
+        return transact(**arguments)
+
+    monkeypatch.setattr(market.client, "transact_write_items", refusing)
+    other = market.store_arriving_ask(100, 1, post_only=True)
+    report = market.deliver([request, market.records[-1]])
+    assert report.failed == []
+    assert [sequence_number for sequence_number, _ in market.parked] == [number(request)]
+    assert [ask.ask_id for ask in market.tables().asks] == [other]
 
 
 def test_one_bid_twice_in_a_batch_is_one_bid(market: MarketOnMoto) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
-from unittest import mock
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.matching import matcher as matcher_module
-from market.commits import cut_commits
 from market.invariants import check_invariants
 from tests.faults import Crash
+from tests.matching.market_on_moto import transactions_of
 from tests.matching.reference_market import ReferenceMarket, Trade
 
 if TYPE_CHECKING:
@@ -42,8 +40,9 @@ PROPERTY = settings(
 
 
 def assert_sound(market: MarketOnMoto, *, quiet: bool = False) -> None:
-    stored_by_ms = {order.ask_id: order.placed_at_ms for order in market.sell_orders}
-    verdict = check_invariants(market.tables(), quiet=quiet, stored_by_ms=stored_by_ms)
+    tables = market.tables()
+    stored_by_ms = {order.ask_id: order.placed_at_ms for order in tables.sell_orders}
+    verdict = check_invariants(tables, quiet=quiet, stored_by_ms=stored_by_ms)
     assert verdict.holds, "\n".join(map(str, verdict.violations))
 
 
@@ -71,7 +70,7 @@ def test_equals_the_reference_under_crashes_replays_conflicts_and_zombies(
     market, reference = open_market(), ReferenceMarket()
     bids: dict[str, tuple[str, int, int]] = {}  # sequence number → bid
     market.after_call = lambda name: assert_sound(market) if name == "transact_write_items" else None
-    with mock.patch.object(matcher_module, "cut_commits", partial(cut_commits, most_items=most_items)):
+    with transactions_of(most_items):
         for stored, repeated, troubles, paused_before in deliveries:
             new_from = len(market.records)
             for side, price_minor, quantity in stored:
@@ -127,7 +126,7 @@ def test_sound_when_orders_arrive_while_the_matcher_dies_and_starts_again(
         for side, price_minor, quantity in orders:
             (market.store_ask if side == "ask" else market.store_bid)(price_minor, quantity)
 
-    with mock.patch.object(matcher_module, "cut_commits", partial(cut_commits, most_items=most_items)):
+    with transactions_of(most_items):
         handled = 0
         for before, trouble, number, meanwhile in steps:
             store(before)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from functions.matching import matcher as matcher_module
-from market.commits import cut_commits
 from tests.faults import Crash
+from tests.matching.market_on_moto import transactions_of
 from tests.matching.test_matcher_against_reference import assert_sound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.matching.market_on_moto import MarketOnMoto
 
 DELIVER = ("deliver", 0, 0)
@@ -83,6 +83,13 @@ STORIES = [
 ]
 
 
+@pytest.fixture
+def small_transactions(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Twelve items a transaction, unless said otherwise: nine asks a part of a sweep, or five standing bids."""
+    with transactions_of(getattr(request, "param", 12)):
+        yield
+
+
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_story(market: MarketOnMoto, story: Story) -> None:
     names: dict[str, int] = {}
@@ -102,11 +109,10 @@ def test_story(market: MarketOnMoto, story: Story) -> None:
     assert_sound(market, quiet=True)
 
 
-def test_an_ask_stored_during_a_sweep_sells_to_it_first_and_then_takes_its_turn(
-    market: MarketOnMoto, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("small_transactions", [5], indirect=True)
+@pytest.mark.usefixtures("small_transactions")
+def test_an_ask_stored_during_a_sweep_sells_to_it_first_and_then_takes_its_turn(market: MarketOnMoto) -> None:
     """The one ask that makes and then takes: the sweep began before it was stored, the standing bid after it."""
-    monkeypatch.setattr(matcher_module, "cut_commits", partial(cut_commits, most_items=5))
     stands = market.store_bid(100, 5)
     for _ in range(4):
         market.store_ask(110, 1)
@@ -154,12 +160,6 @@ def test_a_bid_larger_than_a_transaction_sweeps_on(market: MarketOnMoto) -> None
     assert (report.commits, report.fills) == (2, 110)
     assert [(bid.remaining, bid.taking) for bid in market.tables().standing_bids] == [(1, None)]
     assert_sound(market, quiet=True)
-
-
-@pytest.fixture
-def small_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twelve items a transaction: nine asks a part of a sweep, or five standing bids."""
-    monkeypatch.setattr(matcher_module, "cut_commits", partial(cut_commits, most_items=12))
 
 
 @pytest.mark.usefixtures("small_transactions")

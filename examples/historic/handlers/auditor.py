@@ -6,9 +6,10 @@ import os
 from typing import Any
 
 from patterns.dynamodb.client import dynamodb_client
-from patterns.historic import BeforeFirstVersionError, History, ItemKeys, UnknownItemError, verify
+from patterns.historic import Archive, BeforeFirstVersionError, History, ItemKeys, UnknownItemError, s3_client, verify
 
-_history = History(dynamodb_client(), os.environ["HISTORY_TABLE"], ItemKeys("accounts", "guild", "account"))
+_archive = Archive(s3_client(), os.environ["HISTORY_ARCHIVE_BUCKET"])
+_history = History(dynamodb_client(), os.environ["HISTORY_TABLE"], ItemKeys("accounts", "guild", "account"), _archive)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Accounts as they are stored: lines that only ever get increments, and a journal that only ever gets entries."""

@@ -1,0 +1,159 @@
+"""What players do with their orders: place, change, cancel. Refusals are told as the API's problems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from functions.api.contention import with_retries
+from functions.api.new_orders import NewOrder, Replacing
+from functions.api.order_marks import CANCEL, REDUCE
+from functions.api.problems import conflicting_field, insufficient, too_many_open_orders
+from market.bookkeeping import InsufficientError, TooManyOpenOrdersError
+from market.errors import InvalidFieldError, Rule
+from market.placing import PlaceOrder, TimeInForce
+from market.replacing import OpenOrder, Reduction, Replacement, change_of
+
+if TYPE_CHECKING:
+    from functions.api.orders import Order
+    from functions.api.problems import Problem
+    from functions.api.side import Side
+    from functions.clock import Clock
+    from market.order_ids import OrderIdGenerator
+    from market.placing import PlacingRules
+    from market.replacing import ReplaceOrder
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChanges:
+    """Places, replaces and cancels orders of one side.
+
+    Parameters
+    ----------
+    side
+        Data access.
+    rules
+        The market's rules for orders.
+    order_ids
+        Makes the ids of new orders and of requests.
+    clock
+        Times them.
+    """
+
+    side: Side
+    rules: PlacingRules
+    order_ids: OrderIdGenerator
+    clock: Clock
+
+    def placed(self, order: NewOrder) -> Order:
+        """Store a new order; return it, or the one placed earlier under its client order id.
+
+        Raises
+        ------
+        Problem
+            409, ``insufficient_funds``, ``insufficient_goods``, ``too_many_open_orders`` or ``conflict``; 503.
+        """
+        try:
+            return self.side.store.place(order)
+        except InsufficientError as shortage:
+            quantity = str(order.wanted.quantity)
+            raise insufficient(shortage, "quantity", quantity, self.rules.currency_digits) from shortage
+        except TooManyOpenOrdersError as refused:
+            raise too_many_open_orders(refused) from refused
+
+    def replaced(self, player: str, order: Order, wanted: ReplaceOrder) -> Order:
+        """Ask for an order to be changed.
+
+        Parameters
+        ----------
+        player, order
+            Whose order, and how it stands.
+        wanted
+            The change.
+
+        Returns
+        -------
+        Order
+            The same object if it is as wanted; the order marked for a smaller quantity; or the new order that takes
+            its place when the matcher gets to it.
+
+        Raises
+        ------
+        InvalidFieldError
+            Rule ``minimum_value``.
+        Problem
+            409, the order is closed or about to be, has no limit, or is filled as far as wanted; or as for `placed`.
+        """
+        if not order.is_open or order.request == CANCEL:
+            raise _closed(order)
+        if order.limit_minor is None:
+            error = InvalidFieldError("id", order.order_id, Rule.LIMIT_ORDER, "the id of a limit order")
+            raise conflicting_field(error)
+        if wanted.quantity is not None and wanted.quantity <= order.filled:
+            requirement = f"more than the {order.filled} that are filled"
+            raise conflicting_field(InvalidFieldError("quantity", str(wanted.quantity), Rule.ABOVE_FILLED, requirement))
+        open_order = OpenOrder(
+            limit_minor=order.limit_minor,
+            quantity=order.quantity,
+            reduced_to=order.request_quantity,
+            filled=order.filled,
+            fee_bps=order.fee_bps,
+        )
+        match change_of(open_order, wanted, self.rules):
+            case None:
+                return order
+            case Reduction(quantity):
+                return self._reduced(player, order, quantity)
+            case replacement:
+                return self._replaced(player, order, open_order, replacement)
+
+    def canceled(self, player: str, order: Order) -> Order:
+        """Ask for an order to be canceled; return it, marked.
+
+        Raises
+        ------
+        Problem
+            409, the order is closed; 503.
+        """
+        if not order.is_open or not self.side.marks.cancel(player, order.order_id, self.order_ids.next_id()):
+            raise _closed(order)
+        return replace(order, request=CANCEL, request_quantity=None)
+
+    def all_canceled(self, player: str, material: str | None) -> list[str]:
+        """Ask for all open orders to be canceled, or those of one material; return their ids, oldest first.
+
+        Raises
+        ------
+        Problem
+            503: some orders are not marked; it is safe to repeat.
+        """
+        account = with_retries(lambda: self.side.ledger.account(player))
+        order_ids = sorted(
+            order_id
+            for name, line in account.lines.items()
+            if material in (None, name)
+            for order_id in self.side.open_orders(line)
+        )
+        return self.side.marks.cancel_all(player, order_ids, [self.order_ids.next_id() for _ in order_ids])
+
+    def _reduced(self, player: str, order: Order, quantity: int) -> Order:
+        if not self.side.marks.reduce(player, order.order_id, self.order_ids.next_id(), quantity):
+            raise _closed(order)
+        return replace(order, request=REDUCE, request_quantity=quantity)
+
+    def _replaced(self, player: str, order: Order, open_order: OpenOrder, replacement: Replacement) -> Order:
+        new = PlaceOrder(
+            material=order.material,
+            quantity=replacement.quantity,
+            limit_minor=replacement.limit_minor,
+            time_in_force=TimeInForce(order.time_in_force),
+            expires_at_ms=order.expires_at_ms,
+            post_only=order.post_only,
+        )
+        replacing = Replacing(order.order_id, open_order, replacement)
+        return self.placed(NewOrder(player, self.order_ids.next_id(), new, self.clock(), replacing))
+
+
+def _closed(order: Order) -> Problem:
+    error = InvalidFieldError("id", order.order_id, Rule.OPEN_ORDER, "the id of an order that is open, and to stay so")
+    return conflicting_field(error, "order_closed")

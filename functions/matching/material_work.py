@@ -1,0 +1,249 @@
+"""Working on one material: read, match and commit, again and again until nothing is left to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from functions.matching.errors import (
+    DisputedOrdersError,
+    InvalidCommitError,
+    StaleBookError,
+    cancellation,
+    is_transient,
+)
+from functions.matching.images import UnprocessableRecordError
+from functions.matching.named_orders import find_orders
+from functions.matching.records import NewOrder, id_of
+from functions.matching.tables import open_asks, standing_bids, stored_items
+from functions.matching.transactions import commit_actions
+from functions.matching.turn_order import named_by, turns_of
+from market.commits import cut_commits
+from market.endings import Ending
+from market.matching import match
+from patterns.dynamodb.retries import Retries
+from patterns.sequenced_log import SequencedLog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.matching.matcher import Matcher
+    from functions.matching.named_orders import FoundOrder
+    from functions.matching.records import Requests
+    from functions.matching.tables import StoredItem
+    from market.changes import Commit
+    from market.turns import Turn
+
+MOST_ATTEMPTS = 7
+"""Tries in a row without any progress before the material's records are handed back for redelivery."""
+
+LONGEST_RETRYING_MS = 20_000
+"""Time after a batch was received in which another try may begin. A call to a silent database takes the client's
+timeouts and attempts, 9 s and more: so the function answers for each material before its 60 s end the whole batch."""
+
+_SHORTEST_PAGE = 10
+_LONGEST_PAGE = 1000
+_FIRST_WAIT_MS = 50
+
+
+@dataclass(slots=True)
+class MaterialOutcome:
+    """What became of a material's records.
+
+    `duplicates` counts orders delivered more than once, `refused` maps the positions of entries that can never be
+    handled to the reason, `retries` counts the times the book was read again.
+    """
+
+    commits: int = 0
+    fills: int = 0
+    duplicates: int = 0
+    retries: int = 0
+    refused: dict[int, str] = field(default_factory=dict[int, str])
+
+
+class MaterialWork:
+    """The state of one call of `functions.matching.matcher.Matcher.work`; parameters as there."""
+
+    def __init__(
+        self,
+        matcher: Matcher,
+        material: str,
+        entries: Sequence[NewOrder | Requests],
+        new_asks: int,
+        received_at_ms: int,
+    ) -> None:
+        self.matcher = matcher
+        self.material = material
+        self.entries = entries
+        self.new_asks = new_asks
+        self.received_at_ms = received_at_ms
+        self.tape = SequencedLog(matcher.client, matcher.tables.tape, partition_key="material")
+        self.pending: dict[str, NewOrder] = {}
+        self.outcome = MaterialOutcome()
+        self._stored: dict[str, StoredItem] = {}
+        self._refused: set[str] = set()
+        self._retries = Retries(
+            sleep=matcher.sleep, random=matcher.random, attempts=MOST_ATTEMPTS, first_wait_ms=_FIRST_WAIT_MS
+        )
+        self._failures = 0  # in a row, without progress
+        self._looked_up = False
+        self._one_order = False
+        for entry in entries:
+            if isinstance(entry, NewOrder) and self.pending.setdefault(id_of(entry.order), entry) is not entry:
+                self.outcome.duplicates += 1
+
+    def done(self) -> bool:
+        """Read, match and commit once; whether all is done. If not, what stood in the way is out of it."""
+        try:
+            self._match()
+        except DisputedOrdersError as disputed:
+            self._drop(disputed)
+        except InvalidCommitError as invalid:
+            self._isolate(invalid)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            self._wait(error)
+        else:
+            return True
+        return False
+
+    def _match(self) -> None:
+        matcher, tables = self.matcher, self.matcher.tables
+        # The head comes first: whatever is committed after this line takes the number this work would commit under.
+        head = self.tape.head(self.material)
+        turns = self._turns()
+        asks_page = min(max(len(self.pending), _SHORTEST_PAGE), _LONGEST_PAGE)
+        standing_page = min(max(self.new_asks, 1), _LONGEST_PAGE)
+        steps = match(
+            open_asks(matcher.client, tables.asks, self.material, asks_page),
+            standing_bids(matcher.client, tables.standing_bids, self.material, standing_page),
+            turns,
+            received_at_ms=self.received_at_ms,
+            fees=matcher.fees,
+            self_trade_prevention=matcher.self_trade_prevention,
+        )
+        new_for_sure = False
+        for commit in cut_commits(self.material, head, steps, one_order=self._one_order):
+            if not new_for_sure and _cancels_makers(commit):
+                # What an order cancels that meets them may be committed before the order itself. So it must be new:
+                # a repeated one would cancel others than it did at first.
+                self._require_new()
+                new_for_sure = True
+            self._write(commit)
+
+    def _turns(self) -> list[Turn]:
+        named = named_by(self.entries, self.pending.values())
+        found = find_orders(self.matcher.client, self.matcher.tables, self.material, named) if named else {}
+        for order_id, order in found.items():
+            self._take_over(order_id, order)
+        return turns_of(self.entries, self.pending, found)
+
+    def _take_over(self, order_id: str, order: FoundOrder) -> None:
+        """Make use of what is stored of an order that something is asked of."""
+        if order.record is None:
+            self._refuse(order_id, "no such order is stored")
+            return
+        self._stored[order_id] = order.record
+        known = self.pending.get(order_id)
+        try:
+            arrival = order.arrival(known.order.sequenced_at_ms if known else None)
+        except UnprocessableRecordError as unprocessable:
+            self._refuse(order_id, str(unprocessable))
+        else:
+            if arrival is not None and order_id not in self._refused:
+                self.pending[order_id] = arrival
+
+    def _write(self, commit: Commit) -> None:
+        stored = self._stored | {order_id: self.pending[order_id].image for order_id in map(id_of, commit.arrivals)}
+        actions = commit_actions(
+            commit,
+            stored,
+            self.matcher.tables,
+            self.tape,
+            fees=self.matcher.fees,
+            received_at_ms=self.received_at_ms,
+            committed_at_ms=self.matcher.clock(),
+        )
+        try:
+            # botocore adds a ClientRequestToken and keeps it through its own retries.
+            self.matcher.client.transact_write_items(TransactItems=actions)
+        except ClientError as error:
+            raise cancellation(error, commit) from error
+        self.outcome.commits += 1
+        self.outcome.fills += len(commit.fills)
+        self._failures = 0
+        for order in commit.arrivals:
+            del self.pending[id_of(order)]
+
+    def _drop(self, disputed: DisputedOrdersError) -> None:
+        before = len(self.pending)
+        for order, stored in disputed.orders:
+            self._settle(id_of(order), stored)
+        if not self._looked_up and self.pending:
+            # One replayed order seldom comes alone: ask for all the others at once, not one failed commit at a time.
+            self._looked_up = True
+            try:
+                self._look_up()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                # It is only a short cut: each commit's conditions find out as well.
+        if len(self.pending) == before:
+            self._wait(disputed)
+
+    def _require_new(self) -> None:
+        before = len(self.pending)
+        self._look_up()
+        if len(self.pending) < before:
+            raise StaleBookError("some orders of the batch were handled before")
+
+    def _look_up(self) -> None:
+        tables = self.matcher.tables
+        named = {order_id: new.named for order_id, new in self.pending.items()}
+        keys = {order_id: tables.order_key(order.side, order.player, order_id) for order_id, order in named.items()}
+        found = stored_items(self.matcher.client, keys.values())
+        for order_id, key in keys.items():
+            self._settle(order_id, found.get(key))
+
+    def _settle(self, order_id: str, stored: StoredItem | None) -> None:
+        if stored is None:
+            self._refuse(order_id, "no such order is stored")
+        elif "status" in stored and stored["status"]["S"] == "PENDING":
+            # Its player has asked for something meanwhile.
+            self.pending[order_id] = NewOrder(self.pending[order_id].order, stored)
+        else:
+            del self.pending[order_id]
+            self.outcome.duplicates += 1
+
+    def _isolate(self, invalid: InvalidCommitError) -> None:
+        if not invalid.orders:
+            raise invalid
+        if len(invalid.orders) == 1:
+            self._refuse(id_of(invalid.orders[0]), f"can not be committed: {invalid.reason}")
+        else:
+            self._one_order = True
+
+    def _refuse(self, order_id: str, reason: str) -> None:
+        self.pending.pop(order_id, None)
+        self._refused.add(order_id)
+        for position, entry in enumerate(self.entries):
+            if order_id in entry.order_ids:
+                self.outcome.refused.setdefault(position, reason)
+                break
+
+    def _wait(self, error: Exception) -> None:
+        self._failures += 1
+        retrying_ms = self.matcher.clock() - self.received_at_ms
+        if self._failures == self._retries.attempts or retrying_ms > LONGEST_RETRYING_MS:
+            raise error
+        self._retries.wait(self._failures)
+
+
+def _cancels_makers(commit: Commit) -> bool:
+    return any(
+        change.closed is not None and change.closed.reason == Ending.SELF_TRADE.reason and change.arrival is None
+        for change in (*commit.bids, *commit.sell_orders)
+    )

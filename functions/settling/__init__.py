@@ -1,0 +1,1 @@
+"""Settling the tape: commits become account changes, closed orders become notifications."""
