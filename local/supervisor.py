@@ -211,10 +211,9 @@ class Supervisor:
         if command == "up" and self._stop.is_set():
             return {}
         if process.returncode != 0:
-            lines = [line for line in err.splitlines() if line.strip()] or [
-                f"the deployer ended with code {process.returncode}"
-            ]
-            raise DeployFailed(lines[-1].removeprefix("error: "))
+            # After it, the interpreter may complain about the event loop that Pulumi has left behind.
+            causes = [line.removeprefix("error: ") for line in err.splitlines() if line.startswith("error: ")]
+            raise DeployFailed(causes[-1] if causes else f"the deployer ended with code {process.returncode}")
         return json.loads(out)
 
     def _deliver(self, ports: AwsPorts, checkpoints: CheckpointStore) -> None:

@@ -137,7 +137,7 @@ def test_every_function_may_do_what_it_does_and_no_more() -> None:
         "market-notifier-notifications": {"PutItem"},
         "market-notifier-groups": {"GetItem", "PutItem", "UpdateItem"},
     }
-    assert rights("market-settling-submitter") == {"market-settling-transactions": {"PutItem", "GetItem"}}
+    assert rights("market-settling-submitter") == {"market-settling-transactions": {"PutItem"}}
     assert rights("market-settling-api") == {
         "market-settling-transactions": {"PutItem", "GetItem", "UpdateItem"},
         "market-settling-transactions/index/due": {"Query"},
