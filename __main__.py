@@ -15,6 +15,8 @@ pulumi.export("api_url", market.api.url)
 pulumi.export("materials", list(settings.materials))
 pulumi.export("currency_digits", settings.currency_digits)
 pulumi.export("tick_size", settings.tick_size)
+pulumi.export("maker_fee_bps", settings.maker_fee_bps)
+pulumi.export("taker_fee_bps", settings.taker_fee_bps)
 for key, table in {
     "asks": market.selling.asks,
     "sell_orders": market.selling.sell_orders,

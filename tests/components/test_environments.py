@@ -417,6 +417,8 @@ def test_exports_are_complete(graph: Graph, environment: str) -> None:
         "materials",
         "currency_digits",
         "tick_size",
+        "maker_fee_bps",
+        "taker_fee_bps",
         *(f"{table}_table_{part}" for table in tables for part in ("name", "arn")),
         "orders_stream_name",
         "orders_stream_arn",
