@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 
@@ -47,14 +48,21 @@ def import_closure(root: Path, modules: Sequence[str]) -> Mapping[str, Path]:
         file = _file_of(root, name)
         if file is not None:
             found[file.relative_to(root).as_posix()] = file
-            waiting.extend(_imports(_body(file)))
+            waiting.extend(_source_imports(file.read_bytes()))
         elif (package := _file_of(root, parent) if parent else None) is not None:
-            waiting.extend(_lazy_imports(_body(package), last))
+            waiting.extend(_lazy_imports(_body(package.read_bytes()), last))
     return dict(sorted(found.items()))
 
 
-def _body(file: Path) -> Sequence[ast.stmt]:
-    return ast.parse(file.read_bytes(), filename=str(file)).body
+# Twenty functions share most of their sources: parsing each once halves the time of a deployment's program.
+@cache
+def _body(source: bytes) -> Sequence[ast.stmt]:
+    return ast.parse(source).body
+
+
+@cache
+def _source_imports(source: bytes) -> tuple[str, ...]:
+    return tuple(_imports(_body(source)))
 
 
 def _file_of(root: Path, module: str) -> Path | None:

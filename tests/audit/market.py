@@ -135,7 +135,7 @@ class AuditedMarket:
                 },
             }
             for number, (table, name, image) in enumerate(self.record())
-            if _is_for_the_matcher(table, name, image)
+            if is_for_the_matcher(table, name, image)
         ]
         if records:
             report = work_batch(records, self._matcher, self._parked)
@@ -254,7 +254,8 @@ class AuditedMarket:
         raise AssertionError((record, reason))
 
 
-def _is_for_the_matcher(table: str, name: str, image: Mapping[str, Any]) -> bool:
+def is_for_the_matcher(table: str, name: str, image: Mapping[str, Any]) -> bool:
+    """Tell whether the pipes take a change on to the matcher."""
     new = image.get("NewImage", {})
     if table == "asks":
         return name == "INSERT"

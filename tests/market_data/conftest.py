@@ -25,4 +25,4 @@ def dynamodb() -> Iterator[DynamoDBClient]:
     with mock_aws():
         session = botocore.session.get_session()
         session.set_credentials("test", "test")  # pyright: ignore[reportUnknownMemberType]
-        yield cast("DynamoDBClient", session.create_client("dynamodb", region_name="us-east-1"))  # pyright: ignore[reportUnknownMemberType]
+        yield cast("DynamoDBClient", session.create_client("dynamodb", region_name="eu-central-1"))  # pyright: ignore[reportUnknownMemberType]

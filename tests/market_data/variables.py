@@ -5,7 +5,7 @@ from __future__ import annotations
 VARIABLES = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "eu-central-1",
     "POWERTOOLS_SERVICE_NAME": "market-data-under-test",
     "POWERTOOLS_LOG_LEVEL": "INFO",
     "ENVIRONMENT": "test",

@@ -130,7 +130,7 @@ def test_the_handler_puts_real_records(
 ) -> None:
     session = botocore.session.get_session()
     session.set_credentials("test", "test")  # pyright: ignore[reportUnknownMemberType]
-    kinesis = cast("KinesisClient", session.create_client("kinesis", region_name="us-east-1"))  # pyright: ignore[reportUnknownMemberType]
+    kinesis = cast("KinesisClient", session.create_client("kinesis", region_name="eu-central-1"))  # pyright: ignore[reportUnknownMemberType]
     kinesis.create_stream(StreamName="orders", ShardCount=1)
     variables = {
         "POWERTOOLS_SERVICE_NAME": "expirer",
@@ -140,7 +140,7 @@ def test_the_handler_puts_real_records(
         "STANDING_BIDS_TABLE": TABLES.standing_bids,
         "ORDERS_STREAM": "orders",
         "MATERIALS": "copper,wheat",
-        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
     }

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def queue(market: MarketOnMoto) -> tuple[SQSClient, str]:
     session = botocore.session.get_session()
     session.set_credentials("test", "test")  # pyright: ignore[reportUnknownMemberType]
-    client = cast("SQSClient", session.create_client("sqs", region_name="us-east-1"))  # pyright: ignore[reportUnknownMemberType]
+    client = cast("SQSClient", session.create_client("sqs", region_name="eu-central-1"))  # pyright: ignore[reportUnknownMemberType]
     return client, client.create_queue(QueueName="parked")["QueueUrl"]
 
 
@@ -48,7 +48,7 @@ def handler(
         "MAKER_FEE_BPS": "10",
         "TAKER_FEE_BPS": "20",
         "SELF_TRADE_PREVENTION": "CANCEL_TAKER",
-        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
     }

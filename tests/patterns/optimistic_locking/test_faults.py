@@ -177,6 +177,8 @@ def test_a_transaction_whose_answer_was_lost_is_not_done_twice(emulator_dynamodb
 
 
 def test_no_update_of_many_concurrent_writers_is_lost(store: Store) -> None:
+    if store.name == "moto":
+        pytest.skip("moto's tables are not made for threads")
     table = accounts(store, backoff=Backoff(attempts=100, first_wait_ms=1, longest_wait_ms=20))
     table.create(ANN | {"gold": 0})
     failures: list[BaseException] = []

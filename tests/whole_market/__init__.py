@@ -1,0 +1,1 @@
+"""Everything the market does, in any order, with trouble at every call."""
