@@ -6,15 +6,11 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-import pulumi_aws as aws
 import pytest
 
 from components.audit import Audit
 from components.history import MarketHistory
-from components.http_api import HttpApi
 from components.processor import Processor
-from components.settings import read_settings
-from components.table import KeyType, Table
 from functions.environment import (
     AuditEnvironment,
     FunctionEnvironment,
@@ -23,11 +19,13 @@ from functions.environment import (
 )
 from local.delivery.filters import compile_pattern
 from tests.audit.market import KEYS
-from tests.components import rules
-from tests.components.graph import PROJECT, Graph, record, stack_configuration
+from tests.components.graph import Graph, record
+from tests.components.market_part import RULES, rights, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.components import rules
 
 MODELS: dict[str, type[FunctionEnvironment]] = {
     "functions.history_recorder.handler": HistoryRecorderEnvironment,
@@ -39,44 +37,29 @@ MODELS: dict[str, type[FunctionEnvironment]] = {
 @functools.cache
 def graph(hot_days: str = "30") -> Graph:
     def program() -> None:
-        configured = stack_configuration("dev")
-        own = {key: text for key, text in configured.items() if key.startswith(f"{PROJECT}:")}
-        named = {key.removeprefix(f"{PROJECT}:"): text for key, text in own.items()}
-        settings = read_settings("dev", named | {"historyHotDays": hot_days})
-        topic = aws.sns.Topic("topic").arn
-        api = HttpApi(
-            "http",
+        around = surroundings(
             {
-                "jwt_issuer": "https://id.example",
-                "jwt_audience": "market",
-                "log_retention_days": 7,
-                "alarm_topic_arn": topic,
+                name: keys
+                for name, keys in KEYS.items()
+                if len(keys) == 2 and name not in ("groups", "notifications", "history")
             },
+            historyHotDays=hot_days,
         )
-        tables = {
-            name.replace("-", "_"): Table(
-                name,
-                {
-                    "hash_key": keys[0][0],
-                    "range_key": keys[1][0],
-                    "range_key_type": KeyType(keys[1][1]),
-                    "stream": True,
-                    "point_in_time_recovery": False,
-                    "deletion_protection": False,
-                },
-            )
-            for name, keys in KEYS.items()
-            if len(keys) == 2 and name not in ("groups", "notifications", "history")
-        }
+        tables = around.tables
         settlements = Processor(
             "settling",
-            {"handler": "a.b", "code": pulumi.AssetArchive({}), "code_holds_libraries": True, "alarm_topic_arn": topic},
+            {
+                "handler": "a.b",
+                "code": pulumi.AssetArchive({}),
+                "code_holds_libraries": True,
+                "alarm_topic_arn": around.topic_arn,
+            },
         )
         shared: Any = {
-            "settings": settings,
-            "api": api,
+            "settings": around.settings,
+            "api": around.api,
             "settlements": settlements,
-            "alarm_topic_arn": topic,
+            "alarm_topic_arn": around.topic_arn,
             **{name: tables[name] for name in ("asks", "sell_orders", "bids", "accounts")},
         }
         history = MarketHistory("market-history", shared)
@@ -87,40 +70,14 @@ def graph(hot_days: str = "30") -> Graph:
     return record(program)
 
 
-def rights(function: str) -> dict[str, set[str]]:
-    """Name of a table (or its index, or a bucket) to what a function may do with it."""
-    found: dict[str, set[str]] = {}
-    for policy in graph().of_type("aws:iam/rolePolicy:RolePolicy"):
-        if policy.inputs["role"].startswith(function):
-            for statement in rules.statements(policy):
-                for resource in statement["Resource"]:
-                    _, _, service, _, _, path = str(resource).split(":", 5)
-                    if service == "dynamodb" and "/stream/" not in path:
-                        name = path.removeprefix("table/").replace("-table-0123456", "")
-                        actions = (action.removeprefix("dynamodb:") for action in statement["Action"])
-                        found.setdefault(name, set()).update(actions)
-    return found
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [
-        rules.no_wildcards,
-        rules.everything_is_encrypted,
-        rules.functions_log_with_retention,
-        rules.stream_consumers_are_bounded,
-        rules.everything_is_watched,
-        rules.routes_demand_a_token,
-        rules.no_physical_names,
-    ],
-)
+@pytest.mark.parametrize("rule", RULES)
 def test_they_keep_the_rules_of_the_house(rule: Callable[[Graph], rules.Violations]) -> None:
     assert rule(graph()) == []
 
 
 def test_the_auditor_reads_everything_and_writes_nothing() -> None:
     order_items = {"GetItem", "BatchGetItem", "Query"}
-    assert rights("market-audit-api") == {
+    assert rights(graph(), "market-audit-api") == {
         "asks": order_items,
         "sell-orders": order_items,
         "bids": order_items,
@@ -134,7 +91,7 @@ def test_the_auditor_reads_everything_and_writes_nothing() -> None:
 
 
 def test_one_recorder_reads_the_streams_of_five_tables_and_only_appends() -> None:
-    assert rights("market-history-bids-recorder") == {"market-history-bids-history": {"PutItem", "Query"}}
+    assert rights(graph(), "market-history-bids-recorder") == {"market-history-bids-history": {"PutItem", "Query"}}
     mappings = [
         node.inputs
         for node in graph().of_type("aws:lambda/eventSourceMapping:EventSourceMapping")

@@ -5,13 +5,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-import pulumi_aws as aws
 import pytest
 
-from components.http_api import HttpApi
 from components.market_data import MarketData
-from components.settings import read_settings
-from components.table import KeyType, Table
 from functions.environment import (
     CandlesCollectorEnvironment,
     CandlesEnvironment,
@@ -22,14 +18,16 @@ from functions.environment import (
 from local.delivery.filters import compile_pattern
 from market.tape import TapeCommit
 from patterns.periodic_aggregator import LatePolicy, PeriodicAggregatorSettings
-from tests.components import rules
-from tests.components.graph import PROJECT, Graph, record, stack_configuration
+from tests.components.graph import Graph, record
+from tests.components.market_part import RULES, rights, surroundings
 from tests.market_data.reference import START_MS, traded
 from tests.market_data.variables import VARIABLES
 from tests.market_data.world import TABLES, stream_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.components import rules
 
 MODELS: dict[str, type[FunctionEnvironment]] = {
     "functions.candles.handler": CandlesEnvironment,
@@ -42,98 +40,43 @@ MODELS: dict[str, type[FunctionEnvironment]] = {
 @functools.cache
 def graph() -> Graph:
     def program() -> None:
-        configured = stack_configuration("dev")
-        own = {key: text for key, text in configured.items() if key.startswith(f"{PROJECT}:")}
-        settings = read_settings("dev", {key.removeprefix(f"{PROJECT}:"): text for key, text in own.items()})
-        topic = aws.sns.Topic("topic").arn
-        api = HttpApi(
-            "http",
-            {
-                "jwt_issuer": "https://id.example",
-                "jwt_audience": "market",
-                "log_retention_days": 7,
-                "alarm_topic_arn": topic,
-            },
-        )
-        tables = {
-            name: Table(
-                name,
-                {
-                    "hash_key": keys[0][0],
-                    "range_key": keys[1][0],
-                    "range_key_type": KeyType(keys[1][1]),
-                    "stream": True,
-                    "point_in_time_recovery": False,
-                    "deletion_protection": False,
-                },
-            )
-            for name, keys in TABLES.items()
-            if name not in ("candles", "minutes")
-        }
+        around = surroundings({name: keys for name, keys in TABLES.items() if name not in ("candles", "minutes")})
         MarketData(
             "market-data",
             {
-                "settings": settings,
-                "api": api,
-                "tape": tables["tape"],
-                "journal": tables["journal"],
-                "asks": tables["asks"],
-                "standing_bids": tables["standing-bids"],
-                "alarm_topic_arn": topic,
+                "settings": around.settings,
+                "api": around.api,
+                "tape": around.tables["tape"],
+                "journal": around.tables["journal"],
+                "asks": around.tables["asks"],
+                "standing_bids": around.tables["standing_bids"],
+                "alarm_topic_arn": around.topic_arn,
             },
         )
 
     return record(program)
 
 
-def rights(function: str) -> dict[str, set[str]]:
-    """Name of a table (or its index) to what a function may do with it."""
-    found: dict[str, set[str]] = {}
-    for policy in graph().of_type("aws:iam/rolePolicy:RolePolicy"):
-        if policy.inputs["role"].startswith(function):
-            for statement in rules.statements(policy):
-                for resource in statement["Resource"]:
-                    _, _, service, _, _, path = str(resource).split(":", 5)
-                    if service == "dynamodb" and "/stream/" not in path:
-                        name = path.removeprefix("table/").replace("-table-0123456", "")
-                        found.setdefault(name, set()).update(
-                            action.removeprefix("dynamodb:") for action in statement["Action"]
-                        )
-    return found
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [
-        rules.no_wildcards,
-        rules.everything_is_encrypted,
-        rules.functions_log_with_retention,
-        rules.stream_consumers_are_bounded,
-        rules.schedules_are_bounded,
-        rules.everything_is_watched,
-        rules.routes_demand_a_token,
-        rules.no_physical_names,
-    ],
-)
+@pytest.mark.parametrize("rule", RULES)
 def test_it_keeps_the_rules_of_the_house(rule: Callable[[Graph], rules.Violations]) -> None:
     assert rule(graph()) == []
 
 
 def test_every_function_may_do_what_it_does_and_no_more() -> None:
-    assert rights("market-data-collector") == {"market-data-minutes-buckets": {"PutItem", "UpdateItem"}}
-    assert rights("market-data-minutes-handler") == {
+    assert rights(graph(), "market-data-collector") == {"market-data-minutes-buckets": {"PutItem", "UpdateItem"}}
+    assert rights(graph(), "market-data-minutes-handler") == {
         "market-data-minutes-buckets": {"GetItem", "Query", "UpdateItem"},
         "market-data-minutes-buckets/index/pending": {"Query"},
         "market-data-candles": {"GetItem", "PutItem", "Query"},
     }
-    assert rights("market-data-api") == {
+    assert rights(graph(), "market-data-api") == {
         "market-data-candles": {"Query"},
         "market-data-minutes-buckets": {"Query"},
         "tape": {"Query"},
         "asks": {"Query"},
         "standing-bids": {"Query"},
     }
-    assert rights("market-data-fills") == {"journal": {"Query"}, "tape": {"BatchGetItem"}}
+    assert rights(graph(), "market-data-fills") == {"journal": {"Query"}, "tape": {"BatchGetItem"}}
 
 
 def test_every_function_gets_exactly_the_variables_it_reads() -> None:

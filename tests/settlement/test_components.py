@@ -6,14 +6,10 @@ import functools
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-import pulumi_aws as aws
 import pytest
 
-from components.http_api import HttpApi
 from components.notifications import Notifications
-from components.settings import read_settings
 from components.settlement import Settlement
-from components.table import KeyType, Table
 from functions.environment import (
     FunctionEnvironment,
     NotificationsApiEnvironment,
@@ -27,8 +23,8 @@ from market.tape import TapeCommit, encode_commit
 from patterns.aggregator.settings import AggregatorSettings
 from patterns.dynamodb.items import encode_item
 from patterns.processor import ProcessorSettings
-from tests.components import rules
-from tests.components.graph import PROJECT, Graph, record, stack_configuration
+from tests.components.graph import Graph, record
+from tests.components.market_part import RULES, rights, surroundings
 from tests.settlement.tape_model import Tape
 from tests.settlement.world import TABLES
 
@@ -36,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from patterns.dynamodb.items import Item
+    from tests.components import rules
 
 MODELS: dict[str, type[FunctionEnvironment]] = {
     "functions.settlement.handler": SettlementEnvironment,
@@ -49,86 +46,33 @@ MODELS: dict[str, type[FunctionEnvironment]] = {
 @functools.cache
 def graph() -> Graph:
     def program() -> None:
-        configured = stack_configuration("dev")
-        own = {key: text for key, text in configured.items() if key.startswith(f"{PROJECT}:")}
-        settings = read_settings("dev", {key.removeprefix(f"{PROJECT}:"): text for key, text in own.items()})
-        topic = aws.sns.Topic("topic").arn
-        api = HttpApi(
-            "http",
-            {
-                "jwt_issuer": "https://id.example",
-                "jwt_audience": "market",
-                "log_retention_days": 7,
-                "alarm_topic_arn": topic,
-            },
+        around = surroundings({name: TABLES[name] for name in ("tape", "accounts", "journal")})
+        notifications = Notifications(
+            "market-notifier", {"settings": around.settings, "api": around.api, "alarm_topic_arn": around.topic_arn}
         )
-        tables = {
-            name: Table(
-                name,
-                {
-                    "hash_key": keys[0][0],
-                    "range_key": keys[1][0],
-                    "range_key_type": KeyType(keys[1][1]),
-                    "stream": True,
-                    "point_in_time_recovery": False,
-                    "deletion_protection": False,
-                },
-            )
-            for name, keys in TABLES.items()
-            if name in ("tape", "accounts", "journal")
-        }
-        notifications = Notifications("market-notifier", {"settings": settings, "api": api, "alarm_topic_arn": topic})
         Settlement(
             "market-settling",
             {
-                "settings": settings,
-                "api": api,
-                "accounts": tables["accounts"],
-                "journal": tables["journal"],
-                "tape": tables["tape"],
+                "settings": around.settings,
+                "api": around.api,
+                "accounts": around.tables["accounts"],
+                "journal": around.tables["journal"],
+                "tape": around.tables["tape"],
                 "notifications": notifications,
-                "alarm_topic_arn": topic,
+                "alarm_topic_arn": around.topic_arn,
             },
         )
 
     return record(program)
 
 
-def rights(function: str) -> dict[str, set[str]]:
-    """Name of a table (or its index) to what a function may do with it."""
-    found: dict[str, set[str]] = {}
-    for policy in graph().of_type("aws:iam/rolePolicy:RolePolicy"):
-        if policy.inputs["role"].startswith(function):
-            for statement in rules.statements(policy):
-                for resource in statement["Resource"]:
-                    _, _, service, _, _, path = str(resource).split(":", 5)
-                    if service == "dynamodb" and "/stream/" not in path:
-                        name = path.removeprefix("table/").replace("-table-0123456", "")
-                        found.setdefault(name, set()).update(
-                            action.removeprefix("dynamodb:") for action in statement["Action"]
-                        )
-    return found
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [
-        rules.no_wildcards,
-        rules.everything_is_encrypted,
-        rules.functions_log_with_retention,
-        rules.stream_consumers_are_bounded,
-        rules.schedules_are_bounded,
-        rules.everything_is_watched,
-        rules.routes_demand_a_token,
-        rules.no_physical_names,
-    ],
-)
+@pytest.mark.parametrize("rule", RULES)
 def test_they_keep_the_rules_of_the_house(rule: Callable[[Graph], rules.Violations]) -> None:
     assert rule(graph()) == []
 
 
 def test_every_function_may_do_what_it_does_and_no_more() -> None:
-    assert rights("market-settling-processor") == {
+    assert rights(graph(), "market-settling-processor") == {
         "market-settling-transactions": {"PutItem", "UpdateItem"},
         "market-settling-transactions/index/due": {"Query"},
         "tape": {"GetItem"},
@@ -137,17 +81,17 @@ def test_every_function_may_do_what_it_does_and_no_more() -> None:
         "market-notifier-notifications": {"PutItem"},
         "market-notifier-groups": {"GetItem", "PutItem", "UpdateItem"},
     }
-    assert rights("market-settling-submitter") == {"market-settling-transactions": {"PutItem"}}
-    assert rights("market-settling-api") == {
+    assert rights(graph(), "market-settling-submitter") == {"market-settling-transactions": {"PutItem"}}
+    assert rights(graph(), "market-settling-api") == {
         "market-settling-transactions": {"PutItem", "GetItem", "UpdateItem"},
         "market-settling-transactions/index/due": {"Query"},
         "tape": {"GetItem"},
     }
-    assert rights("market-notifier-handler") == {
+    assert rights(graph(), "market-notifier-handler") == {
         "market-notifier-groups": {"GetItem", "Query", "UpdateItem"},
         "market-notifier-notifications": {"PutItem"},
     }
-    assert rights("market-notifier-api") == {"market-notifier-notifications": {"Query"}}
+    assert rights(graph(), "market-notifier-api") == {"market-notifier-notifications": {"Query"}}
 
 
 def test_every_function_gets_exactly_the_variables_it_reads() -> None:
