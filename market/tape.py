@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 from market.endings import Ending
 from market.fees import NO_FEES, Fees, fee_minor
 from market.order_book import Side
+from market.varints import unzigzag, varint, varints, zigzag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,11 +48,9 @@ PlainValue: TypeAlias = "str | int | bytes | list[PlainValue]"
 
 _ENDINGS: tuple[tuple[str, str | None], ...] = tuple(ending.value for ending in Ending)
 _ENDING_CODES: dict[tuple[str, str | None], int] = {ending: code for code, ending in enumerate(_ENDINGS, 1)}
-_ONE_BYTE = [bytes([number]) for number in range(0x80)]
 _T = TypeVar("_T")
 _ID_BYTES = 16
 _FIELDS_PER_FILL = 4
-_LONGEST_VARINT = 91  # bits; no number on the tape has more: a price of 40 times a quantity of 40, and some flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +171,9 @@ def encode_commit(commit: TapeCommit) -> dict[str, PlainValue]:
     item["orders"] = b"".join(map(_id_bytes, owners))
     item["players"] = [_player_value(player) for player in players]
     if len(players) < len(owners):
-        item["owners"] = b"".join(_varint(players[player]) for player in owners.values())
+        item["owners"] = b"".join(varint(players[player]) for player in owners.values())
     if commit.fills and commit.rates != NO_FEES:
-        item["rates"] = _varint(commit.rates.maker_bps) + _varint(commit.rates.taker_bps)
+        item["rates"] = varint(commit.rates.maker_bps) + varint(commit.rates.taker_bps)
     if commit.fills:
         item["fills"] = _encode_fills(commit.fills, positions)
     if any(fees := _encode_fees(commit)):
@@ -204,10 +203,10 @@ def _encode_fills(fills: tuple[TradeFill, ...], positions: Mapping[str, int]) ->
     for fill in fills:
         bid_before, ask_before, price_before = bid, ask, price_minor
         bid, ask, price_minor = positions[fill.bid_id], positions[fill.ask_id], fill.price_minor
-        numbers += _varint(_zigzag(bid - bid_before) << 1 | (fill.taker_side is Side.SELL))
-        numbers += _varint(_zigzag(ask - ask_before))
-        numbers += _varint(_zigzag(price_minor - price_before))
-        numbers += _varint(fill.quantity)
+        numbers += varint(zigzag(bid - bid_before) << 1 | (fill.taker_side is Side.SELL))
+        numbers += varint(zigzag(ask - ask_before))
+        numbers += varint(zigzag(price_minor - price_before))
+        numbers += varint(fill.quantity)
     return bytes(numbers)
 
 
@@ -215,8 +214,8 @@ def _encode_fees(commit: TapeCommit) -> bytes:
     numbers = bytearray()
     for fill in commit.fills:
         buyer_fee_minor, seller_fee_minor = _fees_at(commit.rates, fill.taker_side, fill.price_minor * fill.quantity)
-        numbers += _varint(_zigzag(fill.buyer_fee_minor - buyer_fee_minor))
-        numbers += _varint(_zigzag(fill.seller_fee_minor - seller_fee_minor))
+        numbers += varint(zigzag(fill.buyer_fee_minor - buyer_fee_minor))
+        numbers += varint(zigzag(fill.seller_fee_minor - seller_fee_minor))
     return bytes(numbers)
 
 
@@ -231,15 +230,15 @@ def _encode_releases(commit: TapeCommit) -> bytes:
     numbers = bytearray()
     for order in commit.orders:
         closed = order.closed
-        numbers += _varint(_ending_code(closed) << 1 | (order.side is Side.SELL))
-        numbers += _varint(_zigzag(order.released - costs[order.order_id]))
+        numbers += varint(_ending_code(closed) << 1 | (order.side is Side.SELL))
+        numbers += varint(zigzag(order.released - costs[order.order_id]))
         if closed is not None:
             traded_before = closed.quantity - closed.withdrawn - traded[order.order_id]
             if traded_before < 0 or (closed.reason is None and closed.withdrawn):
                 raise ValueError(f"order {order.order_id} of {traded[order.order_id]} traded units closes as {closed}")
-            numbers += _varint(traded_before)
+            numbers += varint(traded_before)
             if closed.reason is not None:
-                numbers += _varint(closed.withdrawn)
+                numbers += varint(closed.withdrawn)
     return bytes(numbers)
 
 
@@ -278,7 +277,7 @@ def decode_commit(item: Mapping[str, object]) -> TapeCommit:
         The item is not one that `encode_commit` makes.
     """
     orders = tuple(_orders(item)) if "orders" in item else ()
-    rates = Fees(*_varints(_typed(item["rates"], bytes))) if "rates" in item else NO_FEES
+    rates = Fees(*varints(_typed(item["rates"], bytes))) if "rates" in item else NO_FEES
     fills = tuple(_fills(item, orders, rates)) if "fills" in item else ()
     return TapeCommit(
         material=_typed(item["material"], str),
@@ -297,10 +296,8 @@ def _orders(item: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     if len(ids) % _ID_BYTES:
         raise ValueError(f"orders has {len(ids)} bytes, not a multiple of {_ID_BYTES}")
     players = [_player_text(value) for value in cast("list[object]", _typed(item["players"], list))]
-    if "owners" in item:
-        owners = [players[position] for position in _varints(_typed(item["owners"], bytes))]
-    else:
-        owners = players
+    positions = varints(_typed(item["owners"], bytes)) if "owners" in item else range(len(players))
+    owners = [players[position] for position in positions]
     if len(owners) * _ID_BYTES != len(ids):
         raise ValueError(f"{len(owners)} owners of {len(ids) // _ID_BYTES} orders do not add up")
     for start, player in zip(range(0, len(ids), _ID_BYTES), owners, strict=True):
@@ -308,16 +305,16 @@ def _orders(item: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 
 def _fills(item: Mapping[str, object], orders: tuple[tuple[str, str], ...], rates: Fees) -> Iterator[TradeFill]:
-    numbers = list(_varints(_typed(item["fills"], bytes)))
+    numbers = list(varints(_typed(item["fills"], bytes)))
     count, left = divmod(len(numbers), _FIELDS_PER_FILL)
-    fees = list(_varints(_typed(item["fees"], bytes))) if "fees" in item else [0] * (2 * count)
+    fees = list(varints(_typed(item["fees"], bytes))) if "fees" in item else [0] * (2 * count)
     if left or len(fees) != 2 * count:
         raise ValueError(f"{len(numbers)} fill numbers and {len(fees)} fees do not add up")
     bid = ask = price_minor = 0
     for index in range(count):
         bid_side, ask_step, price_step, quantity = numbers[_FIELDS_PER_FILL * index : _FIELDS_PER_FILL * (index + 1)]
-        bid, ask = bid + _unzigzag(bid_side >> 1), ask + _unzigzag(ask_step)
-        price_minor += _unzigzag(price_step)
+        bid, ask = bid + unzigzag(bid_side >> 1), ask + unzigzag(ask_step)
+        price_minor += unzigzag(price_step)
         if bid < 0 or ask < 0:
             raise ValueError(f"fill {index + 1} is of the orders at {bid} and {ask}")
         bid_id, buyer = orders[bid]
@@ -333,8 +330,8 @@ def _fills(item: Mapping[str, object], orders: tuple[tuple[str, str], ...], rate
             price_minor=price_minor,
             quantity=quantity,
             taker_side=taker_side,
-            buyer_fee_minor=buyer_fee_minor + _unzigzag(fees[2 * index]),
-            seller_fee_minor=seller_fee_minor + _unzigzag(fees[2 * index + 1]),
+            buyer_fee_minor=buyer_fee_minor + unzigzag(fees[2 * index]),
+            seller_fee_minor=seller_fee_minor + unzigzag(fees[2 * index + 1]),
         )
 
 
@@ -342,11 +339,11 @@ def _releases(
     releases: bytes, orders: tuple[tuple[str, str], ...], fills: tuple[TradeFill, ...]
 ) -> Iterator[TapeOrder]:
     costs, traded = _by_order(fills)
-    numbers = _varints(releases)
+    numbers = varints(releases)
     try:
         for position, code in enumerate(numbers):
             order_id, player = orders[position]
-            released = costs[order_id] + _unzigzag(next(numbers))
+            released = costs[order_id] + unzigzag(next(numbers))
             closed = None
             if code >> 1:
                 status, reason = _ENDINGS[(code >> 1) - 1]
@@ -384,42 +381,6 @@ def _player_value(player: str) -> str | bytes:
 
 def _player_text(value: object) -> str:
     return _id_text(value) if isinstance(value, bytes) else _typed(value, str)
-
-
-def _zigzag(difference: int) -> int:
-    return difference << 1 if difference >= 0 else (-difference << 1) - 1
-
-
-def _unzigzag(number: int) -> int:
-    return -(number + 1 >> 1) if number & 1 else number >> 1
-
-
-def _varint(number: int) -> bytes:
-    if 0 <= number < 0x80:
-        return _ONE_BYTE[number]
-    if number < 0:
-        raise ValueError(f"{number} is negative: the tape holds positions, quantities and zigzag differences only")
-    buffer = bytearray()
-    while number > 0x7F:
-        buffer.append(number & 0x7F | 0x80)
-        number >>= 7
-    buffer.append(number)
-    return bytes(buffer)
-
-
-def _varints(buffer: bytes) -> Iterator[int]:
-    number = shift = 0
-    for byte in buffer:
-        number |= (byte & 0x7F) << shift
-        if byte & 0x80:
-            shift += 7
-            if shift > _LONGEST_VARINT:
-                raise ValueError("a varint is longer than any number on the tape")
-        else:
-            yield number
-            number = shift = 0
-    if shift:
-        raise ValueError("the last varint is cut off")
 
 
 def _typed(value: object, kind: type[_T]) -> _T:
