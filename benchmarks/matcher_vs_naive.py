@@ -31,7 +31,7 @@ from functions.matching.batch import work_batch
 from functions.matching.matcher import Matcher
 from market.fees import Fees, hold_minor
 from market.keys import ask_price_key
-from market.matching import SelfTradePrevention
+from market.matching.engine import SelfTradePrevention
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Compare `market.order_book` with the pure-Python matching engines of PyPI on one tape, and with itself 100× deeper.
+"""Compare our order book with the pure-Python matching engines of PyPI on one tape, and with itself 100× deeper.
 
 Run `python -m benchmarks.order_book_vs_peers` from the repository's root. Each peer lives in its own virtual
 environment under `.local/bench/` (made on the first run) and each engine in its own process. All engines play the tape
@@ -26,7 +26,7 @@ BENCH = ROOT / ".local" / "bench"
 ORDERS, SEED = 200_000, 20_26
 PART = 20_000
 ROUNDS = 7
-OURS, DEEP = "market.order_book", "market.order_book, book 100× deeper"
+OURS, DEEP = "market.matching.order_book", "market.matching.order_book, book 100× deeper"
 
 
 @dataclass(frozen=True)

@@ -35,11 +35,11 @@ from functions.api.new_orders import NewOrder
 from functions.api.order_changes import OrderChanges
 from functions.api.order_marks import OrderMarks
 from functions.api.side import Side
-from market.accounts import deposit
-from market.bookkeeping import MONEY, AccountChange
+from market.accounts.bookkeeping import MONEY, AccountChange
+from market.accounts.changes import deposit
 from market.order_ids import OrderIdGenerator
-from market.placing import PlaceOrder, PlacingRules, TimeInForce
-from market.replacing import ReplaceOrder
+from market.requests.placing import PlaceOrder, PlacingRules, TimeInForce
+from market.requests.replacing import ReplaceOrder
 from patterns.dynamodb.item_size import item_size
 from patterns.dynamodb.items import decode_item, encode_item
 

@@ -13,7 +13,7 @@ from cli.players import PlayerPool
 from cli.screen import listing, screen
 from cli.service import service_token
 from cli.trading import Player  # noqa: TC001 - typer reads it at run time
-from market.bookkeeping import HOUSE, MONEY
+from market.accounts.bookkeeping import HOUSE, MONEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

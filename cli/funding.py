@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from cli.api import MarketApi, path_of
-from market.bookkeeping import MONEY
+from market.accounts.bookkeeping import MONEY
 from market.money import format_price
 
 if TYPE_CHECKING:

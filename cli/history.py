@@ -15,7 +15,7 @@ from cli.failures import UnusableCommandError
 from cli.players import PlayerPool
 from cli.screen import listing, screen
 from cli.service import service_token
-from market.bookkeeping import HOUSE
+from market.accounts.bookkeeping import HOUSE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

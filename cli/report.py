@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.trading_day import PlannedOrder
-from market.bookkeeping import MONEY
+from market.accounts.bookkeeping import MONEY
 from market.invariants import Invariant
 from market.money import format_price
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cli.simulation import SentOrder
-    from market.account_rows import AccountTables
+    from market.accounts.rows import AccountTables
     from market.invariants import AssetTotals, Verdict
     from market.tables import MarketTables
 

@@ -11,7 +11,7 @@ from market.invariants import Invariant, check_invariants
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from market.account_rows import AccountTables
+    from market.accounts.rows import AccountTables
     from market.tables import MarketTables
 
 RESTING_LIMIT_S = 120

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from market.account_rows import AccountTables
+from market.accounts.rows import AccountTables
 from market.tables import MarketTables
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from functions.api.timestamps import iso_utc
 from functions.clock import now_ms
 from functions.environment import AccountsEnvironment
 from functions.observability import build_logger
-from market.bookkeeping import InsufficientError
+from market.accounts.bookkeeping import InsufficientError
 from market.errors import InvalidFieldError, Rule
-from market.transfers import PLAYER_PATTERN, TransferKind, read_transfer
+from market.requests.transfers import PLAYER_PATTERN, TransferKind, read_transfer
 from patterns.dynamodb.client import dynamodb_client
 from patterns.dynamodb.page_token import encode_page_token
 

@@ -21,10 +21,10 @@ from functions.history.item_version import item_json
 from functions.history.questions import Strand, answer
 from functions.history.sources import ACCOUNTS, ASKS, BIDS, SELL_ORDERS, SETTLEMENTS
 from functions.observability import build_logger
-from market.audit import Finding, FindingKind
+from market.auditing.settlement import Finding, FindingKind
 from market.errors import InvalidFieldError, Rule
 from market.keys import ask_price_key
-from market.order_book import Side
+from market.matching.order_book import Side
 from market.tables import SellOrder
 from patterns.dynamodb.client import dynamodb_client
 from patterns.dynamodb.items import encode_item

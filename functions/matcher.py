@@ -18,7 +18,7 @@ from functions.matching.parking import parking_queue
 from functions.matching.tables import Tables
 from functions.observability import build_logger
 from market.fees import Fees
-from market.matching import SelfTradePrevention
+from market.matching.engine import SelfTradePrevention
 from patterns.dynamodb.client import LEAN_CONFIG, shared_session
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from market.endings import Ending
 from market.fees import NO_FEES, Fees, fee_minor
-from market.order_book import Side
+from market.matching.order_book import Side
 from market.varints import unzigzag, varint, varints, zigzag
 
 if TYPE_CHECKING:

@@ -1,11 +1,11 @@
-"""Play the tape on this repository's `market.order_book`."""
+"""Play the tape on this repository's `market.matching.order_book`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.peers.tape import BUY, CANCEL, IMMEDIATE_OR_CANCEL, Message, serve
-from market.order_book import Fill, OrderBook, Side, TimeInForce
+from market.matching.order_book import Fill, OrderBook, Side, TimeInForce
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions.api.timestamps import iso_utc
-from market.bookkeeping import MONEY
+from market.accounts.bookkeeping import MONEY
 from market.money import format_price
 
 if TYPE_CHECKING:
     from functions.accounts.journal import JournalEntry
-    from market.bookkeeping import Account
+    from market.accounts.bookkeeping import Account
 
 
 def amount_json(asset: str, amount: int, currency_digits: int) -> str | int:

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from market.bookkeeping import Book, Posting, postings_by_player
+from market.accounts.bookkeeping import Book, Posting, postings_by_player
 from patterns.dynamodb.items import encode_item, read_int, read_str
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-    from market.bookkeeping import AccountChange
+    from market.accounts.bookkeeping import AccountChange
     from patterns.dynamodb.items import Item, Value
 
 HASH_KEY = "player"

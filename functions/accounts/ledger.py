@@ -11,7 +11,7 @@ from functions.accounts.journal import (
     read_entry,
 )
 from functions.accounts.lines import HASH_KEY, RANGE_KEY, REFERENCE_PREFIX, adjustment, line_key, read_account
-from market.bookkeeping import MONEY, InsufficientError, MaterialLine, TooManyOpenOrdersError
+from market.accounts.bookkeeping import MONEY, InsufficientError, MaterialLine, TooManyOpenOrdersError
 from patterns.dynamodb.items import decode_item, encode_item
 from patterns.dynamodb.refusals import cancellation_reasons
 from patterns.optimistic_locking.table import VersionedTable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
     from functions.accounts.journal import JournalEntry
-    from market.bookkeeping import Account, AccountChange
+    from market.accounts.bookkeeping import Account, AccountChange
     from patterns.dynamodb.items import Item
 
 

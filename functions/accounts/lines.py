@@ -7,7 +7,7 @@
 
 The wallet has ``available_minor``. A material's line has ``available``, ``held``, ``held_minor``, ``proceeds_minor``
 (ints) and ``open_asks``, ``open_bids`` (sets of order ids of 16 bytes). A number that is missing is zero, a missing set
-is empty. See `market.bookkeeping` for what they mean.
+is empty. See `market.accounts.bookkeeping` for what they mean.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
-from market.bookkeeping import Account, MaterialLine
+from market.accounts.bookkeeping import Account, MaterialLine
 from patterns.dynamodb.items import read_str
 from patterns.optimistic_locking.adjustment import Adjustment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from market.bookkeeping import AccountChange
+    from market.accounts.bookkeeping import AccountChange
     from patterns.dynamodb.items import Item
 
 HASH_KEY = "player"

@@ -15,10 +15,10 @@ from functions.accounts.journal import journal_entries, transfer_cause
 from functions.accounts.lines import HASH_KEY, RANGE_KEY, REFERENCE_PREFIX
 from functions.api.contention import with_retries
 from functions.api.problems import conflicting_field, unavailable
-from market.accounts import deposit, withdrawal
-from market.bookkeeping import InsufficientError
+from market.accounts.bookkeeping import InsufficientError
+from market.accounts.changes import deposit, withdrawal
 from market.errors import InvalidFieldError, Rule
-from market.transfers import TransferKind
+from market.requests.transfers import TransferKind
 from patterns.dynamodb.items import decode_item, encode_item, read_int
 from patterns.dynamodb.refusals import cancellation_reasons
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
     from functions.accounts.ledger import Ledger
-    from market.bookkeeping import Slice
-    from market.transfers import Transfer
+    from market.accounts.bookkeeping import Slice
+    from market.requests.transfers import Transfer
     from patterns.dynamodb.items import Item
 
 _ATTEMPTS = 5

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from functions.api.escrow import Placement
 from functions.api.orders import PENDING, OrderPage, order_of
 from functions.api.own_records import items_by_key, newest_records, record_put, stored_record
-from market.accounts import placing_ask
+from market.accounts.changes import placing_ask
 from market.keys import ask_price_key
-from market.replacing import replacing_ask_hold
+from market.requests.replacing import replacing_ask_hold
 from patterns.dynamodb.items import encode_item, read_int, read_str
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from functions.api.contention import with_retries
 from functions.api.escrow import Placement
 from functions.api.orders import PENDING, OrderPage, order_of
 from functions.api.own_records import newest_records, record_put, stored_record
-from market.accounts import placing_bid
-from market.bookkeeping import MONEY, InsufficientError
+from market.accounts.bookkeeping import MONEY, InsufficientError
+from market.accounts.changes import placing_bid
 from market.fees import hold_minor
 from market.keys import HIGHEST_PRICE_MINOR
-from market.replacing import replacing_bid_hold_minor
+from market.requests.replacing import replacing_bid_hold_minor
 from patterns.dynamodb.items import read_int, read_str
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from functions.api.escrow import Escrow
     from functions.api.new_orders import NewOrder
     from functions.api.orders import Order
-    from market.bookkeeping import Account, Slice
+    from market.accounts.bookkeeping import Account, Slice
     from patterns.dynamodb.items import Item
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-    from market.placing import PlaceOrder
+    from market.requests.placing import PlaceOrder
 
 POINTER_PREFIX = "~"
 """First character of a pointer's range key; sorts after every order id, so listings end before the pointers."""

@@ -17,7 +17,7 @@ from functions.accounts.journal import journal_entries, order_cause
 from functions.api.client_order_ids import find_pointer, order_of_pointer, pointer_put
 from functions.api.contention import ATTEMPTS, with_retries
 from functions.api.problems import unavailable
-from market.bookkeeping import MONEY, InsufficientError
+from market.accounts.bookkeeping import MONEY, InsufficientError
 from patterns.dynamodb.refusals import cancellation_codes, cancellation_reasons
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from functions.accounts.ledger import Ledger
     from functions.api.new_orders import NewOrder
-    from market.bookkeeping import Slice
+    from market.accounts.bookkeeping import Slice
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeGuard
 
 from functions.api.problems import invalid_field
 from market.errors import InvalidFieldError, Rule
-from market.request_fields import NumberLiteral
+from market.requests.fields import NumberLiteral
 
 if TYPE_CHECKING:
     from functions.api.request import Request

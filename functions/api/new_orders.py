@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from market.placing import OrderType, TimeInForce
+from market.requests.placing import OrderType, TimeInForce
 
 if TYPE_CHECKING:
-    from market.placing import PlaceOrder
-    from market.replacing import OpenOrder, Replacement
+    from market.requests.placing import PlaceOrder
+    from market.requests.replacing import OpenOrder, Replacement
     from patterns.dynamodb.items import Item
 
 

@@ -9,10 +9,10 @@ from functions.api.contention import with_retries
 from functions.api.new_orders import NewOrder, Replacing
 from functions.api.order_marks import CANCEL, REDUCE
 from functions.api.problems import conflicting_field, insufficient, too_many_open_orders
-from market.bookkeeping import InsufficientError, TooManyOpenOrdersError
+from market.accounts.bookkeeping import InsufficientError, TooManyOpenOrdersError
 from market.errors import InvalidFieldError, Rule
-from market.placing import PlaceOrder, TimeInForce
-from market.replacing import OpenOrder, Reduction, Replacement, change_of
+from market.requests.placing import PlaceOrder, TimeInForce
+from market.requests.replacing import OpenOrder, Reduction, Replacement, change_of
 
 if TYPE_CHECKING:
     from functions.api.orders import Order
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from functions.api.side import Side
     from functions.clock import Clock
     from market.order_ids import OrderIdGenerator
-    from market.placing import PlacingRules
-    from market.replacing import ReplaceOrder
+    from market.requests.placing import PlacingRules
+    from market.requests.replacing import ReplaceOrder
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from functions.api.problems import not_found
 from market.errors import InvalidFieldError, Rule
 from market.materials import require_traded
 from market.order_ids import ORDER_ID_PATTERN, OrderIdGenerator
-from market.placing import PlacingRules, read_place_order
-from market.replacing import read_replace_order
+from market.requests.placing import PlacingRules, read_place_order
+from market.requests.replacing import read_replace_order
 from patterns.dynamodb.page_token import encode_page_token
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from functions.api.timestamps import iso_utc
 from market.money import format_price
-from market.placing import OrderType
+from market.requests.placing import OrderType
 from patterns.dynamodb.items import read_int, read_str
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from market.bookkeeping import MONEY
+from market.accounts.bookkeeping import MONEY
 from market.errors import InvalidFieldError, Rule
 from market.money import format_price
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from market.bookkeeping import InsufficientError, TooManyOpenOrdersError
+    from market.accounts.bookkeeping import InsufficientError, TooManyOpenOrdersError
 
 _LONGEST_ECHO = 64  # characters
 

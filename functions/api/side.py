@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from functions.api.new_orders import NewOrder
     from functions.api.order_marks import OrderMarks
     from functions.api.orders import Order, OrderPage
-    from market.bookkeeping import MaterialLine
+    from market.accounts.bookkeeping import MaterialLine
 
 
 class OrdersStore(Protocol):

@@ -1,1 +1,1 @@
-"""The audit of a running market in parts; `market.audit` and `market.order_audit` judge what is read here."""
+"""The audit of a running market in parts; `market.auditing` judges what is read here."""

@@ -9,10 +9,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, cast
 
 from functions.audit.page import MOST_TRIES, Page
-from market.audit import Holds, check_balances, check_entry, check_holds, commit_effects, moved_by
-from market.bookkeeping import MONEY
-from market.order_audit import hold_of
-from market.order_book import Side
+from market.accounts.bookkeeping import MONEY
+from market.auditing.orders import hold_of
+from market.auditing.settlement import Holds, check_balances, check_entry, check_holds, commit_effects, moved_by
+from market.matching.order_book import Side
 from market.tables import SellOrder
 from patterns.historic.images import canonical
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from functions.audit.page import State
     from functions.audit.tables import AuditedTables
-    from market.audit import Entry, Finding, Line
+    from market.auditing.settlement import Entry, Finding, Line
     from market.tables import Bid
 
 _ENTRIES = 200

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from functions.audit.page import Page
 from functions.history.sources import ACCOUNTS, SETTLEMENTS
-from market.audit import Finding, FindingKind
+from market.auditing.settlement import Finding, FindingKind
 
 if TYPE_CHECKING:
     from functions.audit.page import State

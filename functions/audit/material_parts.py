@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from functions.audit.page import OVERDUE_MS, Page
 from functions.settling.settlement import settlement_id
-from market.audit import check_settlement, check_tape, commit_effects
-from market.order_audit import check_resting
-from market.order_book import Side
+from market.auditing.orders import check_resting
+from market.auditing.settlement import check_settlement, check_tape, commit_effects
+from market.matching.order_book import Side
 from market.tables import OpenAsk
 
 if TYPE_CHECKING:
     from functions.audit.page import State
     from functions.audit.tables import AuditedTables
     from functions.clock import Clock
-    from market.audit import Finding
+    from market.auditing.settlement import Finding
     from market.tables import StandingBid
 
 _COMMITS = 50

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from functions.audit.account_part import NEWEST_COMMITS, settled_place
 from functions.audit.page import MOST_TRIES, Page
 from functions.history.sources import ASKS, BIDS, SELL_ORDERS
-from market.audit import commit_effects
+from market.auditing.orders import Trail, check_order, order_id_of
+from market.auditing.settlement import commit_effects
 from market.keys import ask_price_key
-from market.order_audit import Trail, check_order, order_id_of
-from market.order_book import Side
+from market.matching.order_book import Side
 from market.tables import SellOrder
 from market.tape import Closing
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from functions.audit.page import State
     from functions.audit.proofs import Proofs
     from functions.audit.tables import AuditedTables
-    from market.audit import Finding
+    from market.auditing.settlement import Finding
     from market.tables import Bid, OpenAsk, StandingBid
 
 _ORDERS = 20

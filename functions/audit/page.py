@@ -13,7 +13,7 @@ from market.errors import InvalidFieldError, Rule
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from market.audit import Finding
+    from market.auditing.settlement import Finding
 
 State: TypeAlias = "Mapping[str, Any]"
 """Where a part is, and what it has summed up so far: JSON values. Empty at the beginning."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.api.contention import with_retries
-from market.audit import Finding, FindingKind
+from market.auditing.settlement import Finding, FindingKind
 from patterns.dynamodb.items import encode_item
 from patterns.historic.errors import UnknownItemError
 from patterns.historic.history import History

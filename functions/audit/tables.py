@@ -9,9 +9,9 @@ from uuid import UUID
 from functions.accounts.journal import read_entry
 from functions.api.contention import UnfinishedError, with_retries
 from functions.matching.tables import open_ask, standing_bid
-from market.audit import Entry, Line
+from market.auditing.settlement import Entry, Line
 from market.keys import ask_price_key, bid_price_key
-from market.order_book import Side
+from market.matching.order_book import Side
 from market.tables import Bid, MarketTables, OpenAsk, SellOrder, StandingBid
 from market.tape import decode_commit
 from patterns.dynamodb.items import decode_item, encode_item

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
     from functions.matching.tables import StoredItem
-    from market.changes import Commit
+    from market.matching.changes import Commit
     from market.tables import Bid, SellOrder
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from functions.matching.records import NewOrder, Requests
     from functions.matching.tables import Tables
     from market.fees import Fees
-    from market.matching import SelfTradePrevention
+    from market.matching.engine import SelfTradePrevention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

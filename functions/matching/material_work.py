@@ -20,9 +20,9 @@ from functions.matching.records import NewOrder, id_of
 from functions.matching.tables import open_asks, standing_bids, stored_items
 from functions.matching.transactions import commit_actions
 from functions.matching.turn_order import named_by, turns_of
-from market.commits import cut_commits
 from market.endings import Ending
-from market.matching import match
+from market.matching.commits import cut_commits
+from market.matching.engine import match
 from patterns.dynamodb.retries import Retries
 from patterns.sequenced_log import SequencedLog
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from functions.matching.named_orders import FoundOrder
     from functions.matching.records import Requests
     from functions.matching.tables import StoredItem
-    from market.changes import Commit
-    from market.turns import Turn
+    from market.matching.changes import Commit
+    from market.matching.turns import Turn
 
 MOST_ATTEMPTS = 7
 """Tries in a row without any progress before the material's records are handed back for redelivery."""

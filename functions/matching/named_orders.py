@@ -9,8 +9,8 @@ from functions.matching.images import read_order, scalars
 from functions.matching.records import NamedOrder, NewOrder
 from functions.matching.tables import open_ask, standing_bid, stored_items
 from market.keys import ask_price_key, bid_price_key
-from market.order_book import Side
-from market.turns import Target
+from market.matching.order_book import Side
+from market.matching.turns import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +43,7 @@ class FoundOrder:
 
     @property
     def target(self) -> Target:
-        """The order as `market.turns` want it."""
+        """The order as `market.matching.turns` want it."""
         resting = self.resting if self.record is not None else None
         return Target(self.named.side, self.named.order_id, self.named.player, resting)
 

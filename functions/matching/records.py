@@ -23,7 +23,7 @@ from functions.matching.images import (
     text,
 )
 from market.keys import ask_price_key, bid_price_key
-from market.order_book import Side
+from market.matching.order_book import Side
 from market.tables import Bid
 
 if TYPE_CHECKING:

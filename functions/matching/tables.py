@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
-from market.order_book import Side
+from market.matching.order_book import Side
 from market.tables import OpenAsk, StandingBid
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef, UpdateTypeDef
 
     from functions.matching.tables import StoredItem, Tables
-    from market.changes import BidChange, Commit, SellOrderChange
     from market.fees import Fees
+    from market.matching.changes import BidChange, Commit, SellOrderChange
     from patterns.dynamodb.items import Item
     from patterns.sequenced_log import SequencedLog
 

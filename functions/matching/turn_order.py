@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from functions.matching.named_orders import replaced
 from functions.matching.records import NewOrder
-from market.turns import Arrival, Cancel, Expire, Reduce
+from market.matching.turns import Arrival, Cancel, Expire, Reduce
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from functions.matching.named_orders import FoundOrder
     from functions.matching.records import NamedOrder, Requests
-    from market.turns import Turn
+    from market.matching.turns import Turn
 
 
 def named_by(entries: Iterable[NewOrder | Requests], pending: Iterable[NewOrder]) -> list[NamedOrder]:

@@ -10,7 +10,7 @@ from functions.settling.gathering import part_record
 from functions.settling.notifications import notification_put
 from functions.settling.order_parts import order_parts, whole_order
 from functions.settling.settlement import settlement_id
-from market.accounts import settlement_slices
+from market.accounts.changes import settlement_slices
 from patterns.processor.steps import MOST_ACTIONS, Done, More, Step
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from functions.settling.order_parts import OrderPart
     from functions.settling.settlement import Settlement
     from functions.settling.tape_reader import TapeReader
-    from market.bookkeeping import Slice
+    from market.accounts.bookkeeping import Slice
     from market.tape import TapeCommit
     from patterns.aggregator.aggregator import Aggregator
     from patterns.processor.steps import Outcome, StepContext

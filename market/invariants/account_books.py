@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from market.bookkeeping import MONEY, Book
+from market.accounts.bookkeeping import MONEY, Book
 from market.invariants.findings import Invariant, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from market.account_rows import AccountLine, AccountTables, JournalRow
+    from market.accounts.rows import AccountLine, AccountTables, JournalRow
 
 
 def check_books(accounts: AccountTables) -> Iterator[Violation]:

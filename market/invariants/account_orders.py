@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from market.bookkeeping import MONEY, Book
+from market.accounts.bookkeeping import MONEY, Book
 from market.invariants.findings import Invariant, Violation
 from market.invariants.records import owner
 from market.invariants.settled import commit_settlements
@@ -14,7 +14,7 @@ from market.tables import SellOrder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from market.account_rows import AccountTables, JournalRow
+    from market.accounts.rows import AccountTables, JournalRow
     from market.invariants.records import Order, Records
     from market.invariants.settled import CommitSettlement
 

@@ -11,7 +11,7 @@ from market.invariants.records import Records
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from market.account_rows import AccountTables
+    from market.accounts.rows import AccountTables
     from market.fees import Fees
     from market.invariants.findings import Violation
     from market.tables import MarketTables

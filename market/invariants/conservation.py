@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from market.bookkeeping import HOUSE, MONEY, Book
+from market.accounts.bookkeeping import HOUSE, MONEY, Book
 from market.invariants.account_books import amounts_of, deposits
 from market.invariants.settled import commit_settlements
 
 if TYPE_CHECKING:
-    from market.account_rows import AccountTables
+    from market.accounts.rows import AccountTables
     from market.tables import MarketTables
 
 
@@ -22,7 +22,7 @@ class AssetTotals:
     Parameters
     ----------
     asset
-        `market.bookkeeping.MONEY` or a material.
+        `market.accounts.bookkeeping.MONEY` or a material.
     available
         What players may use.
     held

@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from market.bookkeeping import HOUSE, MONEY, Book
+from market.accounts.bookkeeping import HOUSE, MONEY, Book
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from market.account_rows import JournalRow
+    from market.accounts.rows import JournalRow
     from market.tape import TapeCommit
 
 _PREFIX = "settlement#"

@@ -17,7 +17,7 @@ from functions import accounts_api
 from functions.accounts.journal import journal_entries
 from functions.accounts.ledger import Ledger
 from functions.environment import AccountsEnvironment
-from market.bookkeeping import MONEY, Book
+from market.accounts.bookkeeping import MONEY, Book
 from patterns.dynamodb.client import dynamodb_client
 from patterns.dynamodb.items import decode_item
 from tests.accounts.variables import VARIABLES
@@ -25,7 +25,7 @@ from tests.accounts.variables import VARIABLES
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from market.bookkeeping import AccountChange
+    from market.accounts.bookkeeping import AccountChange
     from patterns.dynamodb.items import Item
 
 _EVENT: dict[str, Any] = json.loads(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from market.accounts import placing_ask, placing_bid
-from market.bookkeeping import HOUSE, MONEY, AccountChange, Book
+from market.accounts.bookkeeping import HOUSE, MONEY, AccountChange, Book
+from market.accounts.changes import placing_ask, placing_bid
 from tests.accounts.commits import order_id
 from tests.faults import Crash, FaultyClient
 

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.accounts.journal import JournalEntry, journal_entries
-from market.accounts import deposit, placing_ask, placing_bid, settlement_slices
-from market.bookkeeping import (
+from market.accounts.bookkeeping import (
     HOUSE,
     MONEY,
     AccountChange,
@@ -20,7 +19,8 @@ from market.bookkeeping import (
     MaterialLine,
     TooManyOpenOrdersError,
 )
-from market.order_book import Side
+from market.accounts.changes import deposit, placing_ask, placing_bid, settlement_slices
+from market.matching.order_book import Side
 from tests.accounts.bank import opened
 from tests.accounts.commits import MATERIAL, commits, order_id
 

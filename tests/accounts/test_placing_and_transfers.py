@@ -10,12 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.accounts import deposit, placing_ask, placing_bid, withdrawal
-from market.bookkeeping import MONEY, Account, Book, InsufficientError, MaterialLine, postings_by_player
+from market.accounts.bookkeeping import (
+    MONEY,
+    Account,
+    Book,
+    InsufficientError,
+    MaterialLine,
+    postings_by_player,
+)
+from market.accounts.changes import deposit, placing_ask, placing_bid, withdrawal
 from tests.accounts.commits import order_id
 
 if TYPE_CHECKING:
-    from market.bookkeeping import Slice
+    from market.accounts.bookkeeping import Slice
 
 _MATERIALS = ("copper", "iron", "salt", "wheat", "wool")
 _amounts = st.integers(0, 20)

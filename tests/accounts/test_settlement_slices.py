@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.accounts import UnbalancedCommitError, settlement_slices
-from market.bookkeeping import HOUSE, Book
-from market.order_book import Side
+from market.accounts.bookkeeping import HOUSE, Book
+from market.accounts.changes import UnbalancedCommitError, settlement_slices
+from market.matching.order_book import Side
 from market.tape import Closing, TapeCommit, TapeOrder, TradeFill
 from tests.accounts.commits import MATERIAL, commits, order_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from market.bookkeeping import AccountChange
+    from market.accounts.bookkeeping import AccountChange
 
 AMOUNTS = ("available", "held", "held_minor", "proceeds_minor")
 _sizes = st.integers(3, 8)

@@ -18,8 +18,8 @@ from functions import asks_api, bids_api, quotes_api
 from functions.accounts.journal import journal_entries
 from functions.accounts.ledger import Ledger
 from functions.environment import AsksEnvironment, BidsEnvironment, QuotesEnvironment
-from market.accounts import deposit
-from market.bookkeeping import MONEY
+from market.accounts.bookkeeping import MONEY
+from market.accounts.changes import deposit
 from patterns.dynamodb.client import dynamodb_client
 from patterns.dynamodb.items import decode_item, encode_item
 from tests.api.variables import VARIABLES

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.bookkeeping import MaterialLine
+from market.accounts.bookkeeping import MaterialLine
 from patterns.dynamodb.client import LEAN_CONFIG
 from tests.api.faults import losing_answers
 from tests.api.front_door import FrontDoor, opened

@@ -17,7 +17,7 @@ from tests.faults import Crash, FaultyClient
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-    from market.bookkeeping import MaterialLine
+    from market.accounts.bookkeeping import MaterialLine
 
 
 def fill(market: FrontDoor, side: str, order_id: str, filled: int) -> None:

@@ -19,7 +19,7 @@ from functions.matching.batch import work_batch
 from functions.matching.matcher import Matcher
 from functions.matching.tables import Tables
 from market.fees import Fees
-from market.rules import SelfTradePrevention
+from market.matching.rules import SelfTradePrevention
 from market.tape import decode_commit
 from patterns.dynamodb.client import dynamodb_client
 from patterns.dynamodb.items import decode_item, encode_item

@@ -11,9 +11,9 @@ from rich.console import Console
 from cli.report import print_conservation, print_day, print_orders, print_sending, print_verdict, summarize_day
 from cli.simulation import SentOrder
 from cli.trading_day import PlannedOrder
-from market.account_rows import AccountTables
+from market.accounts.rows import AccountTables
 from market.invariants import AssetTotals, Invariant, Verdict, Violation
-from market.order_book import Side
+from market.matching.order_book import Side
 from market.tables import Bid, MarketTables, OpenAsk, SellOrder, StandingBid
 from market.tape import TapeCommit, TradeFill
 

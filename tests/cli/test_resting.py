@@ -9,8 +9,8 @@ import pytest
 from cli import resting
 from cli.failures import UnsoundMarketError
 from cli.resting import Picture, unfinished, wait_until_quiet
-from market.account_rows import AccountTables, SettlementRow
-from market.order_book import Side
+from market.accounts.rows import AccountTables, SettlementRow
+from market.matching.order_book import Side
 from market.tables import Bid, MarketTables
 from tests.invariants.histories import play
 from tests.invariants.market_model import MarketModel

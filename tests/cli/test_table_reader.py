@@ -11,8 +11,8 @@ from moto import mock_aws
 
 from cli.environments import Environment
 from cli.table_reader import TableReader
-from market.bookkeeping import Book, Posting
-from market.order_book import Side
+from market.accounts.bookkeeping import Book, Posting
+from market.matching.order_book import Side
 from market.tables import UnreadableItemError
 from market.tape import TapeCommit, TradeFill, encode_commit
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from market.bookkeeping import HOUSE, Book
+from market.accounts.bookkeeping import HOUSE, Book
 from market.invariants import Invariant
 from tests.invariants.corruptions import Change, Corruption, World, each, each_posting, twice, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from market.account_rows import AccountLine, JournalRow
-    from market.bookkeeping import Posting
+    from market.accounts.bookkeeping import Posting
+    from market.accounts.rows import AccountLine, JournalRow
 
 
 def of(cause: str) -> Callable[[JournalRow], bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from market.order_book import Side
+from market.matching.order_book import Side
 from market.tables import Bid, OpenAsk, StandingBid
 from tests.invariants.corruptions import Corruption, World, each, without
 from tests.invariants.histories import lively_market

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from market.account_rows import AccountTables
-    from market.bookkeeping import Posting
+    from market.accounts.bookkeeping import Posting
+    from market.accounts.rows import AccountTables
     from market.tables import MarketTables
     from market.tape import TapeCommit, TapeOrder, TradeFill
 

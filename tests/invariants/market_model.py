@@ -10,21 +10,21 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from market.account_rows import AccountLine, AccountTables, JournalRow, NotificationRow, SettlementRow
-from market.accounts import deposit, placing_ask, placing_bid, settlement_slices, withdrawal
-from market.bookkeeping import Account, InsufficientError, MaterialLine, postings_by_player
+from market.accounts.bookkeeping import Account, InsufficientError, MaterialLine, postings_by_player
+from market.accounts.changes import deposit, placing_ask, placing_bid, settlement_slices, withdrawal
+from market.accounts.rows import AccountLine, AccountTables, JournalRow, NotificationRow, SettlementRow
 from market.fees import Fees, hold_minor, replacing_hold_minor
-from market.order_book import Side
-from market.rules import SelfTradePrevention
+from market.matching.order_book import Side
+from market.matching.rules import SelfTradePrevention
 from market.tables import Bid, MarketTables, SellOrder
 from tests.lifecycle.stored_market import StoredMarket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from market.bookkeeping import AccountChange
-    from market.changes import Commit
-    from market.turns import Turn
+    from market.accounts.bookkeeping import AccountChange
+    from market.matching.changes import Commit
+    from market.matching.turns import Turn
 
 MATERIALS = ("copper", "wheat")
 PLAYERS = ("ann", "bob", "cem", "dee", "eve")

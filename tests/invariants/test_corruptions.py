@@ -14,7 +14,7 @@ import pytest
 
 from market.fees import Fees
 from market.invariants import Invariant, check_invariants
-from market.order_book import Side
+from market.matching.order_book import Side
 from tests.invariants.account_corruptions import ACCOUNT_CORRUPTIONS
 from tests.invariants.book_corruptions import (
     OPEN_ASK_IDS,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from market.invariants import Invariant, Verdict, check_invariants
-from market.order_book import Side
+from market.matching.order_book import Side
 from market.tables import Bid, MarketTables, OpenAsk, SellOrder, StandingBid
 from market.tape import Closing, TapeCommit, TapeOrder, TradeFill
 

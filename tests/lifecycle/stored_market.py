@@ -9,20 +9,20 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from market.commits import cut_commits
 from market.fees import Fees, hold_minor
-from market.matching import match
-from market.order_book import Side
+from market.matching.commits import cut_commits
+from market.matching.engine import match
+from market.matching.order_book import Side
+from market.matching.turns import Arrival, Cancel, Expire, Reduce, Target
 from market.tables import Bid, OpenAsk, SellOrder, StandingBid
 from market.tape import TapeCommit, decode_commit, encode_commit
-from market.turns import Arrival, Cancel, Expire, Reduce, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from market.changes import BidChange, Commit, SellOrderChange
-    from market.rules import SelfTradePrevention
-    from market.turns import Turn
+    from market.matching.changes import BidChange, Commit, SellOrderChange
+    from market.matching.rules import SelfTradePrevention
+    from market.matching.turns import Turn
 
 _Row = TypeVar("_Row", OpenAsk, StandingBid)
 

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from market.fees import Fees, hold_minor, replacing_hold_minor
-from market.order_book import Side
-from market.rules import SelfTradePrevention
+from market.matching.order_book import Side
+from market.matching.rules import SelfTradePrevention
 from market.tables import Bid, SellOrder
 from tests.lifecycle.naive_market import Deal, NaiveMarket, Order
 from tests.lifecycle.stored_market import StoredMarket
@@ -20,7 +20,7 @@ from tests.lifecycle.stored_market import StoredMarket
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from market.turns import Turn
+    from market.matching.turns import Turn
 
 HIGHEST_PRICE_MINOR = 999_999_999_999
 BATCH_MS = 10  # between two batches

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from market.fees import Fees, hold_minor
-from market.matching import match
-from market.rules import SelfTradePrevention
+from market.matching.engine import match
+from market.matching.rules import SelfTradePrevention
+from market.matching.turns import Arrival
 from market.tables import Bid, OpenAsk, SellOrder
-from market.turns import Arrival
 from tests.lifecycle.stored_market import StoredMarket
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from cli import market_data
 from cli.environments import LOCAL, Environment
 from functions.accounts.journal import entry_put, journal_entries, settlement_cause
 from local.environment import down, up
-from market.accounts import settlement_slices
+from market.accounts.changes import settlement_slices
 from market.tape import encode_commit
 from patterns.dynamodb.items import encode_item
 from tests.market_data.reference import traded

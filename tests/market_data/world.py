@@ -15,7 +15,7 @@ from functions.accounts.journal import JournalEntry, entry_put, journal_entries,
 from functions.environment import FillsEnvironment, MarketDataEnvironment
 from functions.market_data.closing import CandleWriter
 from functions.market_data.collecting import collect_batch
-from market.accounts import settlement_slices
+from market.accounts.changes import settlement_slices
 from market.tape import encode_commit
 from patterns.dynamodb.items import encode_item
 from patterns.periodic_aggregator import PeriodicAggregatorSettings

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from market.fees import hold_minor
-from market.order_book import Side
+from market.matching.order_book import Side
 
 if TYPE_CHECKING:
     from market.tables import MarketTables, StandingBid

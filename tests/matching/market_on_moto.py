@@ -18,10 +18,10 @@ from functions.matching import material_work
 from functions.matching.batch import BatchReport, work_batch
 from functions.matching.matcher import Matcher
 from functions.matching.tables import Tables
-from market.commits import cut_commits
 from market.fees import Fees
 from market.keys import ask_price_key, bid_price_key
-from market.matching import SelfTradePrevention, match
+from market.matching.commits import cut_commits
+from market.matching.engine import SelfTradePrevention, match
 from market.tables import MarketTables
 from patterns.dynamodb.items import decode_item, encode_item
 from tests.faults import Crash, FaultyClient

@@ -11,22 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.commits import cut_commits
 from market.endings import Ending
 from market.fees import NO_FEES, Fees
 from market.keys import ask_price_key, bid_price_key
-from market.matching import match
-from market.order_book import Side
-from market.steps import Placement
+from market.matching.commits import cut_commits
+from market.matching.engine import match
+from market.matching.order_book import Side
+from market.matching.steps import Placement
+from market.matching.turns import Arrival
 from market.tables import Bid, OpenAsk, StandingBid
 from market.tape import Closing, TapeCommit, TapeOrder, TradeFill, decode_commit, encode_commit
-from market.turns import Arrival
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from market.changes import Commit
-    from market.steps import Step
+    from market.matching.changes import Commit
+    from market.matching.steps import Step
 
 
 def order_id(number: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from market.matching import SelfTradePrevention
+from market.matching.engine import SelfTradePrevention
 from tests.matching.accounting import assert_accounted
 from tests.matching.trading import A_MINUTE_MS, DELIVER, Trading
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from market.matching import SelfTradePrevention
+from market.matching.engine import SelfTradePrevention
 from tests.matching.accounting import assert_accounted
 from tests.matching.market_on_moto import TABLES, transactions_of
 from tests.matching.trading import A_MINUTE_MS, DELIVER, Trading

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from market.matching import SelfTradePrevention
+from market.matching.engine import SelfTradePrevention
 from tests.matching.accounting import CLOSED, assert_accounted
 from tests.matching.market_on_moto import transactions_of
 from tests.matching.trading import A_MINUTE_MS, Trading

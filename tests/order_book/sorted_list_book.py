@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from market.order_book import Fill, RestingOrder, Side, TimeInForce
+from market.matching.order_book import Fill, RestingOrder, Side, TimeInForce
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

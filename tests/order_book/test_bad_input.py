@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from market.order_book import DuplicateOrderError, OrderBook, Side, UnknownOrderError
+from market.matching.order_book import DuplicateOrderError, OrderBook, Side, UnknownOrderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

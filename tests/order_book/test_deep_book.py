@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from market.order_book import OrderBook, Side, TimeInForce
+from market.matching.order_book import OrderBook, Side, TimeInForce
 from tests.order_book.sorted_list_book import SortedListBook
 from tests.order_book.test_against_model import outcome
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from market.order_book import OrderBook, Side
+from market.matching.order_book import OrderBook, Side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from market.order_book import Fill, OrderBook, Side, TimeInForce
+from market.matching.order_book import Fill, OrderBook, Side, TimeInForce
 
 if TYPE_CHECKING:
     from collections.abc import Callable

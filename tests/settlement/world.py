@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from types_boto3_dynamodb import DynamoDBClient
 
-    from market.bookkeeping import Account
+    from market.accounts.bookkeeping import Account
     from market.tape import TapeCommit
     from patterns.dynamodb.items import Item
     from patterns.processor import TransactionStore

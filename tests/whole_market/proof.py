@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from market.bookkeeping import MONEY
+from market.accounts.bookkeeping import MONEY
 from market.candles import Interval
 from market.fees import Fees
 from market.invariants import asset_totals, check_invariants

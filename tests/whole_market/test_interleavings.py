@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from market.rules import SelfTradePrevention
+from market.matching.rules import SelfTradePrevention
 from tests.whole_market.proof import assert_finished, assert_nothing_left_to_do, assert_sound
 from tests.whole_market.trading import A_MINUTE_MS, PLAYERS, opened
 from tests.whole_market.world import MATERIALS

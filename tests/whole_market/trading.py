@@ -16,8 +16,8 @@ from functions.api import order_marks
 from functions.api.timestamps import iso_utc
 from functions.matching.batch import work_batch
 from functions.settling import steps as settling_steps
-from market.accounts import settlement_slices
-from market.rules import SelfTradePrevention
+from market.accounts.changes import settlement_slices
+from market.matching.rules import SelfTradePrevention
 from patterns.periodic_aggregator.errors import BucketsFailedError
 from tests.faults import Crash
 from tests.matching.market_on_moto import transactions_of

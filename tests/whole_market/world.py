@@ -15,7 +15,7 @@ from functions.environment import MarketDataEnvironment
 from functions.expiry_records import BY_EXPIRY, Expirer, Side
 from functions.market_data.closing import CandleWriter
 from functions.market_data.collecting import collect_batch
-from market.account_rows import AccountTables
+from market.accounts.rows import AccountTables
 from market.tables import MarketTables
 from patterns.dynamodb.client import dynamodb_client
 from patterns.dynamodb.retries import Retries
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_kinesis import KinesisClient
 
-    from market.rules import SelfTradePrevention
+    from market.matching.rules import SelfTradePrevention
     from market.tape import TapeCommit
     from tests.audit.market import Change
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.environment import down, up
+from patterns.dynamodb.retries import Retries
+from patterns.sequenced_log import Checkpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,13 +83,15 @@ def test_balances_follow_the_ledger_once_past_poison_and_splits(bank: RunningEnv
     assert balance(bank) == 112
 
     # A replay that nothing triggers: the sweep finds it, in one of the two invocations that it divides itself into.
-    bank.client("dynamodb").update_item(
-        TableName=bank.outputs["consumers_table_name"],
-        Key={"consumer": {"S": "ledger"}, "partition": {"S": moved["bank"]}},
-        UpdateExpression="SET #sequence = :start",
-        ExpressionAttributeNames={"#sequence": "sequence"},
-        ExpressionAttributeValues={":start": {"N": "0"}},
-    )
+    # The consumer may still be giving its lease back: rewinding takes the lease from it, so its checkpoint is refused.
+    Checkpoints(
+        client=bank.client("dynamodb"),
+        table_name=bank.outputs["consumers_table_name"],
+        consumer="ledger",
+        clock=lambda: int(time.time() * 1000),
+        retries=Retries(sleep=time.sleep, random=random.random),
+        lease_ms=60_000,
+    ).rewind(moved["bank"], 0)
     ask(bank, {}, "consumer_function_name")
     eventually(bank, 14, "foxes")
 

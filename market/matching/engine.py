@@ -20,23 +20,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from market.commits import MOST_ITEMS
 from market.endings import Ending
 from market.fees import hold_minor
-from market.order_book import OrderBook, Side, TimeInForce
-from market.resting import RestingSide
-from market.rules import MatchingRules, SelfTradePrevention, budget_of
-from market.steps import Placement, Reduction, Withdrawal
+from market.matching.commits import MOST_ITEMS
+from market.matching.order_book import OrderBook, Side, TimeInForce
+from market.matching.resting import RestingSide
+from market.matching.rules import MatchingRules, SelfTradePrevention, budget_of
+from market.matching.steps import Placement, Reduction, Withdrawal
+from market.matching.turns import Arrival, Cancel, Reduce
 from market.tables import Bid, OpenAsk, SellOrder, StandingBid, is_immediate
-from market.turns import Arrival, Cancel, Reduce
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from market.fees import Fees
-    from market.steps import Step
+    from market.matching.steps import Step
+    from market.matching.turns import Turn
     from market.tables import ArrivingOrder, RestingOrder
-    from market.turns import Turn
 
 
 def match(
@@ -66,7 +66,8 @@ def match(
     self_trade_prevention
         What happens when two orders of one player meet.
     most_items
-        Items of one commit, as for `market.commits.cut_commits`: a fill-or-kill order that needs more is canceled.
+        Items of one commit, as for `market.matching.commits.cut_commits`: a fill-or-kill order that needs more is
+        canceled.
 
     Yields
     ------

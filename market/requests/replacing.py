@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from market.errors import InvalidFieldError, Rule
 from market.fees import replacing_hold_minor
-from market.placing import require_value
-from market.request_fields import read_price, read_quantity, refuse_unknown_fields
+from market.requests.fields import read_price, read_quantity, refuse_unknown_fields
+from market.requests.placing import require_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from market.placing import PlacingRules
+    from market.requests.placing import PlacingRules
 
 _FIELDS = ("quantity", "price")
 
@@ -89,7 +89,7 @@ def read_replace_order(request: Mapping[str, object], rules: PlacingRules) -> Re
     Parameters
     ----------
     request
-        A decoded JSON object whose numbers are `market.request_fields.NumberLiteral`; fields quantity, price or both.
+        A decoded JSON object whose numbers are `market.requests.fields.NumberLiteral`; fields quantity, price or both.
     rules
         The environment's limits.
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from market.commits import items_of_sweep
 from market.endings import Ending
 from market.fees import affordable_quantity, fee_minor, hold_minor
-from market.order_book import Side
-from market.steps import Trade
+from market.matching.commits import items_of_sweep
+from market.matching.order_book import Side
+from market.matching.steps import Trade
 from market.tables import Bid, OpenAsk, StandingBid
 
 if TYPE_CHECKING:
     from market.fees import Fees
-    from market.resting import RestingSide
+    from market.matching.resting import RestingSide
     from market.tables import ArrivingOrder, RestingOrder
 
 
@@ -54,7 +54,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class MatchingRules:
-    """An environment's rules of matching, see `market.matching.match`."""
+    """An environment's rules of matching, see `market.matching.engine.match`."""
 
     fees: Fees
     self_trade_prevention: SelfTradePrevention

@@ -7,14 +7,14 @@ from heapq import heappop, heappush
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from market.order_book import Side
+from market.matching.order_book import Side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from market.order_book import OrderBook
+    from market.matching.order_book import OrderBook
+    from market.matching.turns import Target
     from market.tables import RestingOrder
-    from market.turns import Target
 
 _ORDER_ID: dict[Side, Callable[[Any], str]] = {Side.SELL: attrgetter("ask_id"), Side.BUY: attrgetter("bid_id")}
 _OWNER: dict[Side, Callable[[Any], str]] = {Side.SELL: attrgetter("seller"), Side.BUY: attrgetter("buyer")}

@@ -12,7 +12,7 @@ from market.errors import InvalidFieldError, Rule
 from market.keys import HIGHEST_PRICE_MINOR
 from market.materials import require_traded
 from market.money import format_price
-from market.request_fields import (
+from market.requests.fields import (
     read_choice,
     read_flag,
     read_price,
@@ -158,7 +158,7 @@ def read_place_order(request: Mapping[str, object], rules: PlacingRules, now_ms:
     Parameters
     ----------
     request
-        A decoded JSON object whose numbers are `market.request_fields.NumberLiteral`. Fields material, quantity, price
+        A decoded JSON object whose numbers are `market.requests.fields.NumberLiteral`. Fields material, quantity, price
         (unless it is a market order) and, if wanted, client_order_id, type, time_in_force, expires_at, post_only.
     rules
         The environment's limits.

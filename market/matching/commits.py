@@ -16,16 +16,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from market.ledger import Ledger
-from market.order_book import Side
-from market.steps import Placement
+from market.matching.ledger import Ledger
+from market.matching.order_book import Side
+from market.matching.steps import Placement
 from market.tables import OpenAsk, SellOrder, StandingBid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from market.changes import Commit
-    from market.steps import Step, Trade
+    from market.matching.changes import Commit
+    from market.matching.steps import Step, Trade
 
 MOST_ITEMS: Final = 100
 """Actions of one transaction: TransactWriteItems, Amazon DynamoDB API Reference."""
@@ -46,7 +46,7 @@ def cut_commits(
     head
         Sequence of the tape's last commit, 0 for an empty tape; the commits follow it without gaps.
     steps
-        As `market.matching.match` yields them; consumed as the commits are.
+        As `market.matching.engine.match` yields them; consumed as the commits are.
     most_items
         Items of one commit, the tape's included; at least 5, so that an order can replace another.
     one_order

@@ -8,9 +8,9 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from market.bookkeeping import MONEY
+from market.accounts.bookkeeping import MONEY
 from market.errors import InvalidFieldError, Rule
-from market.request_fields import read_price, read_quantity, read_text, refuse_unknown_fields, require_fields
+from market.requests.fields import read_price, read_quantity, read_text, refuse_unknown_fields, require_fields
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

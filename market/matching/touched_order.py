@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from market.changes import BidChange, SellOrderChange
 from market.endings import Ending
 from market.fees import hold_minor
-from market.order_book import Side
+from market.matching.changes import BidChange, SellOrderChange
+from market.matching.order_book import Side
 from market.tables import Bid, OpenAsk, SellOrder, StandingBid
 from market.tape import Closing, TapeOrder
 

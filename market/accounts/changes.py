@@ -11,13 +11,13 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from market.bookkeeping import HOUSE, MONEY, AccountChange, Book, InsufficientError, merged
-from market.order_book import Side
+from market.accounts.bookkeeping import HOUSE, MONEY, AccountChange, Book, InsufficientError, merged
+from market.matching.order_book import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from market.bookkeeping import Account, Slice
+    from market.accounts.bookkeeping import Account, Slice
     from market.tape import TapeCommit, TapeOrder, TradeFill
 
 MOST_ACCOUNTS: Final = 48

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from market.changes import AskChange, Commit, StandingChange
 from market.endings import Ending
-from market.order_book import Side
-from market.steps import Withdrawal
+from market.matching.changes import AskChange, Commit, StandingChange
+from market.matching.order_book import Side
+from market.matching.steps import Withdrawal
+from market.matching.touched_order import TouchedOrder
 from market.tables import OpenAsk, SellOrder
 from market.tape import TradeFill
-from market.touched_order import TouchedOrder
 
 if TYPE_CHECKING:
-    from market.changes import BidChange, SellOrderChange
-    from market.steps import Placement, Reduction, Trade
+    from market.matching.changes import BidChange, SellOrderChange
+    from market.matching.steps import Placement, Reduction, Trade
     from market.tables import ArrivingOrder, RestingOrder
     from market.tape import TapeOrder
 
@@ -25,7 +25,7 @@ class Ledger:
     Parameters
     ----------
     material, head
-        As for `market.commits.cut_commits`.
+        As for `market.matching.commits.cut_commits`.
     """
 
     def __init__(self, material: str, head: int) -> None:

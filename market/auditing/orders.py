@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from market.audit import Finding, FindingKind
+from market.auditing.settlement import Finding, FindingKind
 from market.tables import Bid, OpenAsk, SellOrder
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from market.bookkeeping import Book, Posting
+from market.accounts.bookkeeping import Book, Posting
 from market.tables import UnreadableItemError, read_row
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ _AMOUNTS = ("available_minor", "available", "held", "held_minor", "proceeds_mino
 class AccountLine:
     """An item of the accounts table: a player's wallet (`material` is None), or their line of one material.
 
-    Amounts as in `market.bookkeeping.AccountChange`; an attribute that is missing is zero, or an empty set. The sets of
-    open orders are ids, oldest first.
+    Amounts as in `market.accounts.bookkeeping.AccountChange`; an attribute that is missing is zero, or an empty set.
+    The sets of open orders are ids, oldest first.
     """
 
     player: str

@@ -1,0 +1,1 @@
+"""What everybody owns: holds, settlements, deposits and withdrawals as double entry."""

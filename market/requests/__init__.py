@@ -1,0 +1,1 @@
+"""What players and the game's own service ask for, checked field by field before anything is touched."""
