@@ -28,6 +28,15 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _ISSUER = re.compile(r"https://[^\s?#]+")
 
 
+class Tracing(StrEnum):
+    """Where the functions' spans go besides their logs."""
+
+    NONE = "NONE"
+    """Nowhere."""
+    XRAY = "XRAY"
+    """To AWS X-Ray."""
+
+
 class SelfTradePrevention(StrEnum):
     """What happens when an arriving order meets a resting order of the same player."""
 
@@ -77,6 +86,16 @@ class Settings:
         Whether the matcher gets its own pushed read of the order stream (about 70 ms instead of about 600 ms).
     matcher_parallelization
         Matcher invocations at a time per shard, 1..10; a material is only ever in one of them.
+    express_lane
+        Whether the API also puts each stored order on the order stream itself, ahead of the change stream's copy.
+    live_feed
+        Whether the matcher publishes what it committed to the clients' subscriptions.
+    provisioned_concurrency
+        Instances kept warm of each function on an order's way, 0..100; 0: none.
+    snap_start
+        Whether those functions start from a snapshot of their initialized state; excludes provisioned concurrency.
+    tracing
+        Where the functions' spans go besides their logs.
     allowed_origins
         Browser origins that may call the API; empty: no browser may.
     admin_sign_in
@@ -109,6 +128,11 @@ class Settings:
     kinesis_shards: int
     enhanced_fan_out: bool
     matcher_parallelization: int
+    express_lane: bool
+    live_feed: bool
+    provisioned_concurrency: int
+    snap_start: bool
+    tracing: Tracing
     allowed_origins: tuple[str, ...]
     admin_sign_in: bool
     jwt_issuer: str | None
@@ -159,6 +183,7 @@ class Settings:
             _check_range("historyHotDays", self.history_hot_days, 7, 36_500)
         _check_range("kinesisShards", self.kinesis_shards, 1, 500)
         _check_range("matcherParallelization", self.matcher_parallelization, 1, 10)
+        _check_range("provisionedConcurrency", self.provisioned_concurrency, 0, 100)
         for origin in self.allowed_origins:
             if not _ORIGIN.fullmatch(origin):
                 raise SettingsError("allowedOrigins", origin, "must be * or scheme://host[:port] without a path")
@@ -180,6 +205,11 @@ class Settings:
         if self.jwt_issuer is not None and self.admin_sign_in:
             raise SettingsError(
                 "adminSignIn", True, "must be false with an external jwtIssuer: its players are not ours"
+            )
+        if self.snap_start and self.provisioned_concurrency:
+            # https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html, "Supported features and limitations"
+            raise SettingsError(
+                "snapStart", True, "must be false with provisionedConcurrency: Lambda supports one of them"
             )
         if self.environment == "prod":
             self._check_production()
@@ -245,6 +275,11 @@ def read_settings(environment: str, configuration: Mapping[str, str]) -> Setting
         kinesis_shards=reader.integer("kinesisShards"),
         enhanced_fan_out=reader.boolean("enhancedFanOut"),
         matcher_parallelization=reader.integer("matcherParallelization"),
+        express_lane=reader.boolean("expressLane"),
+        live_feed=reader.boolean("liveFeed"),
+        provisioned_concurrency=reader.integer("provisionedConcurrency"),
+        snap_start=reader.boolean("snapStart"),
+        tracing=_tracing(reader.text("tracing")),
         allowed_origins=reader.strings("allowedOrigins"),
         admin_sign_in=reader.boolean("adminSignIn"),
         jwt_issuer=reader.optional_text("jwtIssuer"),
@@ -284,6 +319,12 @@ def _check_money(key: str, text: str, currency_digits: int) -> Decimal:
         smallest = Decimal(1).scaleb(-currency_digits)
         raise SettingsError(key, text, f"must be a multiple of {smallest}, the currency's smallest unit")
     return minor
+
+
+def _tracing(text: str) -> Tracing:
+    if text not in set(Tracing):
+        raise SettingsError("tracing", text, f"must be one of {', '.join(Tracing)}")
+    return Tracing(text)
 
 
 def _self_trade_prevention(text: str) -> SelfTradePrevention:

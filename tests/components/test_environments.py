@@ -210,7 +210,7 @@ def test_the_matcher_reads_the_order_stream(graph: Graph, environment: str) -> N
     assert mapping.inputs["startingPosition"] == "TRIM_HORIZON"
     sources = [consumer.outputs["arn"] for consumer in fan_out] or [stream.outputs["arn"]]
     assert [mapping.inputs["eventSourceArn"]] == sources
-    assert bool(fan_out) == (environment in ("staging", "prod"))
+    assert bool(fan_out) == (environment != "dev")
 
 
 def test_functions_read_the_changes_of_tables(graph: Graph) -> None:

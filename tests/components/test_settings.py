@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from components.settings import SelfTradePrevention, Settings, SettingsError, load_settings, read_settings
+from components.settings import SelfTradePrevention, Settings, Tracing, SettingsError, load_settings, read_settings
 from tests.components.graph import ENVIRONMENTS, PROJECT, record, stack_configuration
 
 VALID = {
@@ -27,6 +27,11 @@ VALID = {
     "kinesisShards": "2",
     "enhancedFanOut": "true",
     "matcherParallelization": "4",
+    "expressLane": "true",
+    "liveFeed": "true",
+    "provisionedConcurrency": "2",
+    "snapStart": "false",
+    "tracing": "XRAY",
     "allowedOrigins": '["https://game.example:8443"]',
     "adminSignIn": "false",
     "jwtIssuer": "",
@@ -55,6 +60,11 @@ def test_a_valid_configuration_is_read() -> None:
         kinesis_shards=2,
         enhanced_fan_out=True,
         matcher_parallelization=4,
+        express_lane=True,
+        live_feed=True,
+        provisioned_concurrency=2,
+        snap_start=False,
+        tracing=Tracing.XRAY,
         allowed_origins=("https://game.example:8443",),
         admin_sign_in=False,
         jwt_issuer=None,
@@ -124,6 +134,9 @@ def test_large_integers_may_come_as_the_engine_prints_them() -> None:
         ("dev", {"historyHotDays": "-1"}, "historyHotDays", -1, "7..36500"),
         ("dev", {"kinesisShards": "0"}, "kinesisShards", 0, "1..500"),
         ("dev", {"matcherParallelization": "11"}, "matcherParallelization", 11, "1..10"),
+        ("dev", {"provisionedConcurrency": "101"}, "provisionedConcurrency", 101, "0..100"),
+        ("dev", {"snapStart": "true"}, "snapStart", True, "provisionedConcurrency"),
+        ("dev", {"tracing": "OTEL"}, "tracing", "OTEL", "NONE, XRAY"),
         ("dev", {"allowedOrigins": '["game.example"]'}, "allowedOrigins", "game.example", "scheme"),
         ("dev", {"allowedOrigins": '["*", "https://a.b"]'}, "allowedOrigins", "https://a.b", "alone"),
         ("dev", {"jwtIssuer": "https://id.example"}, "jwtAudience", None, "together"),
