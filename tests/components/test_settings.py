@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from components.settings import SelfTradePrevention, Settings, Tracing, SettingsError, load_settings, read_settings
+from components.settings import SelfTradePrevention, Settings, SettingsError, Tracing, load_settings, read_settings
 from tests.components.graph import ENVIRONMENTS, PROJECT, record, stack_configuration
 
 VALID = {
