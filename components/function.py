@@ -37,8 +37,23 @@ class FunctionArgs(TypedDict):
     """Memory in MB, 128..10240; CPU grows with it, one core at 1769. Default: 512."""
     timeout_s: NotRequired[int]
     """Longest run in seconds, 1..900. Default: 15, more than the SDK takes to give up on a silent service."""
+    provisioned_concurrency: NotRequired[int]
+    """Instances kept initialized, 0..1000; callers reach them through an alias. Default: 0."""
+    snap_start: NotRequired[bool]
+    """Whether instances start from a snapshot of their initialized state, through an alias; not together with
+    ``provisioned_concurrency``. Default: no."""
+    traced: NotRequired[bool]
+    """Whether invocations are traced to AWS X-Ray. Default: no."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
     """SNS topic to notify of errors and throttles. Default: the alarms are only shown in CloudWatch."""
+
+
+class Start(TypedDict):
+    """How a function's instances start and are watched: the part of `FunctionArgs` that environments differ in."""
+
+    provisioned_concurrency: int
+    snap_start: bool
+    traced: bool
 
 
 class Function(pulumi.ComponentResource):
@@ -49,7 +64,11 @@ class Function(pulumi.ComponentResource):
     function_name: pulumi.Output[str]
     """Physical name of the function."""
     invoke_arn: pulumi.Output[str]
-    """ARN by which API Gateway invokes the function."""
+    """ARN by which API Gateway invokes the function, or its alias if it has one."""
+    alias_name: pulumi.Output[str] | None
+    """Alias to call if instances are kept warm or start from a snapshot; None: call the function itself."""
+    alias_arn: pulumi.Output[str] | None
+    """ARN of that alias."""
     role_name: pulumi.Output[str]
     """Physical name of the function's role: what grants are attached to."""
 
@@ -60,6 +79,12 @@ class Function(pulumi.ComponentResource):
         timeout_s = args.get("timeout_s", 15)
         check_range("Function", name, "memory_mb", memory_mb, low=128, high=10_240)
         check_range("Function", name, "timeout_s", timeout_s, low=1, high=900)
+        provisioned_concurrency = args.get("provisioned_concurrency", 0)
+        snap_start = args.get("snap_start", False)
+        check_range("Function", name, "provisioned_concurrency", provisioned_concurrency, low=0, high=1000)
+        if snap_start and provisioned_concurrency:
+            # https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html, "Supported features and limitations"
+            raise InputError("Function", name, "snap_start", "must be false with 'provisioned_concurrency'")
         layers = args.get("layers", [])
         # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: five, of which Powertools is one.
         if len(layers) > _MOST_FURTHER_LAYERS:
@@ -80,6 +105,17 @@ class Function(pulumi.ComponentResource):
             ),
             opts=child,
         )
+        ready: list[pulumi.Resource] = [logging]
+        if args.get("traced", False):
+            # X-Ray's actions take no resource but all of them: AWS's managed policy holds that wildcard, ours none.
+            ready.append(
+                aws.iam.RolePolicyAttachment(
+                    f"{name}-tracing",
+                    role=role.name,
+                    policy_arn=pulumi.Output.concat("arn:", partition, ":iam::aws:policy/AWSXRayDaemonWriteAccess"),
+                    opts=child,
+                )
+            )
         function = aws.lambda_.Function(
             f"{name}-function",
             runtime=RUNTIME,
@@ -109,8 +145,25 @@ class Function(pulumi.ComponentResource):
                 "system_log_level": "WARN",
                 "log_group": log_group.name,
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[logging]),
+            tracing_config={"mode": "Active"} if args.get("traced", False) else None,
+            snap_start={"apply_on": "PublishedVersions"} if snap_start else None,
+            # Both ways of being warm belong to a published version.
+            publish=True if snap_start or provisioned_concurrency else None,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=ready),
         )
+        alias = None
+        if snap_start or provisioned_concurrency:
+            alias = aws.lambda_.Alias(
+                f"{name}-alias", function_name=function.name, function_version=function.version, opts=child
+            )
+        if alias is not None and provisioned_concurrency:
+            aws.lambda_.ProvisionedConcurrencyConfig(
+                f"{name}-warm",
+                function_name=function.name,
+                qualifier=alias.name,
+                provisioned_concurrent_executions=provisioned_concurrency,
+                opts=child,
+            )
         for metric, description in (
             ("Errors", f"{name} raised an exception or timed out; read its log group"),
             ("Throttles", f"{name} was refused for lack of concurrency"),
@@ -128,13 +181,17 @@ class Function(pulumi.ComponentResource):
         self._grants: list[pulumi.Resource] = []
         self.arn = function.arn
         self.function_name = function.name
-        self.invoke_arn = function.invoke_arn
+        self.invoke_arn = function.invoke_arn if alias is None else alias.invoke_arn
+        self.alias_name = None if alias is None else alias.name
+        self.alias_arn = None if alias is None else alias.arn
         self.role_name = role.name
         self.register_outputs(
             {
                 "arn": self.arn,
                 "function_name": self.function_name,
                 "invoke_arn": self.invoke_arn,
+                "alias_name": self.alias_name,
+                "alias_arn": self.alias_arn,
                 "role_name": self.role_name,
             }
         )

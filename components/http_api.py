@@ -147,6 +147,7 @@ class HttpApi(pulumi.ComponentResource):
             f"{name}-permission",
             action="lambda:InvokeFunction",
             function=function.function_name,
+            qualifier=function.alias_name,
             principal="apigateway.amazonaws.com",
             source_arn=pulumi.Output.concat(self._stage_execution_arn, "/", method, path),
             opts=pulumi.ResourceOptions(parent=self),

@@ -93,6 +93,7 @@ class KinesisStream(pulumi.ComponentResource):
             name,
             {
                 "function_name": function.function_name,
+                "alias_arn": function.alias_arn,
                 "role_name": function.role_name,
                 "kinesis_stream_arn": self.arn,
                 "kinesis_consumer_arn": consumer_arn,

@@ -98,6 +98,7 @@ class Matching(pulumi.ComponentResource):
                 "memory_mb": 1769,
                 "timeout_s": 60,
                 "log_retention_days": settings.log_retention_days,
+                **settings.order_way,
                 "alarm_topic_arn": alarm_topic_arn,
             },
             child,

@@ -88,6 +88,7 @@ class SellPipeline(pulumi.ComponentResource):
                     **settings.placing_variables,
                 },
                 "log_retention_days": settings.log_retention_days,
+                **settings.order_way,
                 "alarm_topic_arn": args["alarm_topic_arn"],
             },
             child,

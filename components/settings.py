@@ -13,6 +13,7 @@ from enum import StrEnum
 import pulumi
 
 from components.configuration import ConfigurationReader, SettingsError, project_configuration
+from components.function import Start
 
 MATERIAL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 # Retentions CloudWatch Logs accepts (PutRetentionPolicy).
@@ -152,6 +153,15 @@ class Settings:
     def min_order_value_minor(self) -> int:
         """Smallest value of a limit order in minor units, 0 for none."""
         return int(Decimal(self.min_order_value).scaleb(self.currency_digits))
+
+    @property
+    def order_way(self) -> Start:
+        """How functions on an order's way start: whoever places an order waits for them."""
+        return {
+            "provisioned_concurrency": self.provisioned_concurrency,
+            "snap_start": self.snap_start,
+            "traced": self.tracing is Tracing.XRAY,
+        }
 
     @property
     def placing_variables(self) -> Mapping[str, str]:

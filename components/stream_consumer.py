@@ -20,6 +20,8 @@ class StreamConsumerArgs(TypedDict):
 
     function_name: pulumi.Input[str]
     """Name of the Lambda function; its handler must return ``batchItemFailures``."""
+    alias_arn: NotRequired[pulumi.Input[str] | None]
+    """ARN of the function's alias that is to be called. Default: the function itself."""
     role_name: pulumi.Input[str]
     """Name of the function's role; receives the rights to read the stream and to send to the queue."""
     table_stream_arn: NotRequired[pulumi.Input[str] | None]
@@ -69,6 +71,7 @@ class StreamConsumer(pulumi.ComponentResource):
         check_range("StreamConsumer", name, "max_retries", max_retries, low=0, high=10_000)
         check_range("StreamConsumer", name, "max_record_age_s", max_record_age_s, low=60, high=604_800)
         source_arn, reading = _source(name, args)
+        alias_arn = args.get("alias_arn")
         alarm_topic_arn = args.get("alarm_topic_arn")
         filter_pattern = args.get("filter_pattern")
 
@@ -80,7 +83,7 @@ class StreamConsumer(pulumi.ComponentResource):
         may_give_up = allow(f"{name}-give-up", args["role_name"], sending, parent=self)
         mapping = aws.lambda_.EventSourceMapping(
             f"{name}-mapping",
-            function_name=args["function_name"],
+            function_name=args["function_name"] if alias_arn is None else alias_arn,
             event_source_arn=source_arn,
             # From the oldest record: what was written before the mapping existed must be processed too.
             starting_position="TRIM_HORIZON",

@@ -27,6 +27,7 @@ PROJECT = "commodities-market"
 ENVIRONMENTS = ("local", "dev", "staging", "prod")
 EXAMPLES = tuple(sorted(path.parent.name for path in ROOT.glob("examples/*/__main__.py")))
 ACCOUNT = "123456789012"
+ALIAS = "aws:lambda/alias:Alias"
 REGION = "eu-central-1"
 
 Properties = Mapping[str, Any]
@@ -63,6 +64,12 @@ class Graph:
         """The one resource with this type and logical name."""
         (node,) = [node for node in self.of_type(type_) if node.name == name]
         return node
+
+    def functions_by(self, output: str) -> dict[str, Node]:
+        """Functions by what their callers call them: an output of theirs, or of the alias that stands for them."""
+        functions = {node.outputs["name"]: node for node in self.of_type("aws:lambda/function:Function")}
+        called = {node.outputs[output]: node for node in functions.values()}
+        return called | {node.outputs[output]: functions[node.inputs["functionName"]] for node in self.of_type(ALIAS)}
 
     def children(self, urn: str) -> list[Node]:
         """Resources registered directly under another."""
@@ -139,7 +146,7 @@ class _Cloud(mocks.Mocks):
         if not args.custom:
             return None, inputs
         physical = str(inputs.get("name") or f"{args.name}-0123456")
-        computed = _computed(args.typ, physical)
+        computed = _computed(args.typ, f"{inputs['functionName']}:{physical}" if args.typ == ALIAS else physical)
         resource_id = str(computed.pop("id", physical))
         return resource_id, {"name": physical, **computed, **inputs}
 
@@ -193,15 +200,14 @@ def _computed(type_: str, physical: str) -> dict[str, Any]:
         return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
 
     function_arn = arn("lambda", f"function:{physical}")
+    invoke_arn = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function_arn}/invocations"
     return {
         "aws:dynamodb/table:Table": {
             "arn": arn("dynamodb", f"table/{physical}"),
             "streamArn": arn("dynamodb", f"table/{physical}/stream/2026-11-01T00:00:00.000"),
         },
-        "aws:lambda/function:Function": {
-            "arn": function_arn,
-            "invokeArn": f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function_arn}/invocations",
-        },
+        "aws:lambda/function:Function": {"arn": function_arn, "invokeArn": invoke_arn, "version": "7"},
+        ALIAS: {"arn": function_arn, "invokeArn": invoke_arn},
         "aws:lambda/layerVersion:LayerVersion": {"arn": arn("lambda", f"layer:{physical}:1"), "version": "1"},
         "aws:scheduler/schedule:Schedule": {"arn": arn("scheduler", f"schedule/default/{physical}")},
         "aws:lambda/eventSourceMapping:EventSourceMapping": {"id": "8d0f9c1e-0000-4000-8000-000000000001"},

@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
+from tests.components.graph import ALIAS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -62,13 +64,16 @@ def buckets_are_closed(graph: Graph) -> Violations:
     return [bucket.name for bucket in graph.of_type("aws:s3/bucket:Bucket") if not closed(bucket)]
 
 
-def managed_policies_are_for_logs(graph: Graph) -> Violations:
-    """The only policy of AWS's own is the one for log streams, whose names no document can list."""
-    allowed = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+def managed_policies_are_for_logs_and_traces(graph: Graph) -> Violations:
+    """AWS's own policies are only those for log streams and traces, which no document of ours can name one by one."""
+    allowed = {
+        "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
+        "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess",
+    }
     return [
         f"{node.name}: {node.inputs['policyArn']}"
         for node in graph.of_type("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
-        if node.inputs["policyArn"] != allowed
+        if node.inputs["policyArn"] not in allowed
     ]
 
 
@@ -196,11 +201,12 @@ def everything_is_watched(graph: Graph) -> Violations:
         if set(alarm.inputs.get("alarmActions", [])) & set(alarm.inputs.get("okActions", [])) & topics
         and alarm.inputs.get("treatMissingData") == "notBreaching"
     }
+    by_alias = {node.outputs["arn"]: node.inputs["functionName"] for node in graph.of_type(ALIAS)}
     return [
-        f"{node.name}: {needed[0]} {needed[1]}"
+        f"{node.name}: {namespace} {metric}"
         for node in graph.nodes
-        for needed in _alarms_needed(node)
-        if needed not in watched
+        for namespace, metric, dimension, value in _alarms_needed(node)
+        if (namespace, metric, dimension, by_alias.get(value, value)) not in watched
     ]
 
 

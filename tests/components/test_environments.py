@@ -205,7 +205,8 @@ def test_the_matcher_reads_the_order_stream(graph: Graph, environment: str) -> N
     mapping = graph.named(MAPPING, MATCHER_MAPPING)
     fan_out = graph.of_type("aws:kinesis/streamConsumer:StreamConsumer")
     (stream,) = graph.of_type("aws:kinesis/stream:Stream")
-    assert mapping.inputs["functionName"] == graph.exports["matcher_function_name"]
+    called = (graph.functions_by("arn") | graph.functions_by("name"))[mapping.inputs["functionName"]]
+    assert called.outputs["name"] == graph.exports["matcher_function_name"]
     assert mapping.inputs["batchSize"] == 500
     assert mapping.inputs["startingPosition"] == "TRIM_HORIZON"
     sources = [consumer.outputs["arn"] for consumer in fan_out] or [stream.outputs["arn"]]
@@ -271,11 +272,11 @@ def test_the_clock_ends_orders_wakes_settlements_and_closes_minutes(graph: Graph
 
 
 def test_stream_readers_wait_for_their_rights(graph: Graph) -> None:
-    role_of = {function.outputs["name"]: function.inputs["role"] for function in graph.of_type(FUNCTION)}
+    functions = graph.functions_by("arn") | graph.functions_by("name")
     readers = graph.of_type(MAPPING)
     readers += graph.of_type(PIPE)
     for reader in readers:
-        role_arn = reader.inputs.get("roleArn") or role_of[reader.inputs["functionName"]]
+        role_arn = reader.inputs.get("roleArn") or functions[reader.inputs["functionName"]].inputs["role"]
         own = {
             policy.urn
             for policy in graph.of_type("aws:iam/rolePolicy:RolePolicy")
@@ -300,8 +301,8 @@ def test_functions_are_called_after_their_grants(graph: Graph) -> None:
         return {node.urn for node in graph.of_type(type_) if node.parent == parent}
 
     grants = {
-        function.outputs["invokeArn"]: urns("aws:iam/rolePolicy:RolePolicy", function.parent)
-        for function in graph.of_type(FUNCTION)
+        invoke_arn: urns("aws:iam/rolePolicy:RolePolicy", function.parent)
+        for invoke_arn, function in graph.functions_by("invokeArn").items()
     }
     for function in graph.of_type(FUNCTION):
         assert urns("aws:iam/rolePolicyAttachment:RolePolicyAttachment", function.parent) <= function.dependencies
@@ -350,7 +351,7 @@ def _grants(graph: Graph, role_arn: str) -> dict[str, str]:
 
 
 def test_routes_reach_their_functions(graph: Graph) -> None:
-    functions = {function.outputs["invokeArn"]: function for function in graph.of_type(FUNCTION)}
+    functions = graph.functions_by("invokeArn")
     integrations = {
         f"integrations/{integration.outputs['id']}": functions[integration.inputs["integrationUri"]]
         for integration in graph.of_type("aws:apigatewayv2/integration:Integration")

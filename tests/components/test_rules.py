@@ -16,7 +16,7 @@ Rule = Callable[[Graph], rules.Violations]
 
 EVERYWHERE: list[Rule] = [
     rules.no_wildcards,
-    rules.managed_policies_are_for_logs,
+    rules.managed_policies_are_for_logs_and_traces,
     rules.everything_is_encrypted,
     rules.buckets_are_closed,
     rules.functions_log_with_retention,
@@ -200,7 +200,7 @@ def test_data_survives_in_prod() -> None:
         (rules.no_wildcards, objects_behind_part_of_a_name),
         (rules.no_wildcards, deletion_of_objects),
         (rules.no_wildcards, objects_of_every_bucket),
-        (rules.managed_policies_are_for_logs, administrator),
+        (rules.managed_policies_are_for_logs_and_traces, administrator),
         (rules.everything_is_encrypted, plain_table),
         (rules.everything_is_encrypted, plain_queue),
         (rules.everything_is_encrypted, plain_bucket),

@@ -182,6 +182,16 @@ REQUESTS: dict[str, Callable[[Node], Request]] = {
     "aws:dynamodb/table:Table": _table,
     "aws:lambda/function:Function": _function,
     "aws:lambda/eventSourceMapping:EventSourceMapping": _event_source_mapping,
+    "aws:lambda/alias:Alias": lambda node: (
+        "lambda",
+        "CreateAlias",
+        {"Name": node.outputs["name"], **in_service_case(node.inputs, {})},
+    ),
+    "aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig": lambda node: (
+        "lambda",
+        "PutProvisionedConcurrencyConfig",
+        in_service_case(node.inputs, {}),
+    ),
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": _asynchronous_calls,
     "aws:lambda/layerVersion:LayerVersion": _layer,
     "aws:lambda/permission:Permission": _permission,

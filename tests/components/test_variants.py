@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.components.graph import PROJECT, Graph, environment_graph, record, run_main, stack_configuration
+
+MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
 
 
 def _graph(**settings: str) -> Graph:
@@ -55,3 +59,47 @@ def test_shards_and_parallelization_follow_the_settings() -> None:
     assert stream.inputs["shardCount"] == 3
     assert mapping.inputs["parallelizationFactor"] == 7
     assert _identities(graph) == _identities(environment_graph("dev"))
+
+
+@pytest.mark.parametrize("settings", [{"provisionedConcurrency": "3"}, {"snapStart": "true"}])
+def test_functions_on_an_orders_way_are_called_where_they_are_ready(settings: dict[str, str]) -> None:
+    """Whether kept warm or restored from a snapshot, a version is what is ready: every caller must name its alias."""
+    graph = _graph(**settings)
+    functions = {node.inputs["handler"]: node for node in graph.of_type("aws:lambda/function:Function")}
+    aliases = {node.inputs["functionName"]: node for node in graph.of_type("aws:lambda/alias:Alias")}
+    ready = {f"functions.{name}.handler" for name in ("asks_api", "bids_api", "matcher")}
+    assert aliases.keys() == {functions[handler].outputs["name"] for handler in ready}
+    for handler, function in functions.items():
+        name, alias = function.outputs["name"], aliases.get(function.outputs["name"])
+        assert function.inputs.get("publish", False) == (alias is not None), handler
+        assert function.inputs.get("snapStart") == (
+            {"applyOn": "PublishedVersions"} if alias is not None and "snapStart" in settings else None
+        )
+        for permission in graph.of_type("aws:lambda/permission:Permission"):
+            if permission.inputs["function"] == name:
+                assert permission.inputs.get("qualifier") == (alias.outputs["name"] if alias else None)
+        if alias is not None:
+            uris = [node.inputs["integrationUri"] for node in graph.of_type("aws:apigatewayv2/integration:Integration")]
+            mapped = [node.inputs["functionName"] for node in graph.of_type(MAPPING)]
+            assert name not in mapped
+            assert alias.outputs["invokeArn"] in uris or alias.outputs["arn"] in mapped
+    warm = graph.of_type("aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig")
+    assert {(node.inputs["functionName"], node.inputs["provisionedConcurrentExecutions"]) for node in warm} == (
+        {(name, 3) for name in aliases} if "provisionedConcurrency" in settings else set()
+    )
+
+
+def test_tracing_belongs_to_the_functions_on_an_orders_way() -> None:
+    graph = _graph(tracing="XRAY")
+    traced = {
+        node.inputs["handler"]
+        for node in graph.of_type("aws:lambda/function:Function")
+        if node.inputs.get("tracingConfig") == {"mode": "Active"}
+    }
+    assert traced == {f"functions.{name}.handler" for name in ("asks_api", "bids_api", "matcher")}
+    sending = [
+        node.inputs["role"]
+        for node in graph.of_type("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
+        if node.inputs["policyArn"].endswith("/AWSXRayDaemonWriteAccess")
+    ]
+    assert len(sending) == len(set(sending)) == len(traced)

@@ -54,7 +54,7 @@ def grants(of: Graph, function: str = "ledger-consumer") -> dict[str, set[str]]:
     "rule",
     [
         rules.no_wildcards,
-        rules.managed_policies_are_for_logs,
+        rules.managed_policies_are_for_logs_and_traces,
         rules.everything_is_encrypted,
         rules.functions_log_with_retention,
         rules.stream_consumers_are_bounded,
