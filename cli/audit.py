@@ -6,6 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import typer  # noqa: TC002  # typer reads it
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.api import MarketApi
 from cli.environments import find_environment
@@ -24,18 +26,27 @@ def audit(ctx: typer.Context) -> None:
     """Derive all balances and statuses again from trades, journal and history, and compare them with the tables.
 
     Fails if anything is wrong. What moves while it is compared is told apart: audit a quiet market to have all of it.
+    Each request does a part of the work within seconds, and the next one goes on where it stopped, until all is done.
     """
     environment = find_environment(ctx.obj)
     findings: list[dict[str, str]] = []
     undecided: list[str] = []
     checked: Counter[str] = Counter()
-    with MarketApi(environment.api_url) as api:
+    console = screen()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with MarketApi(environment.api_url) as api, bar as progress:
         access_token = service_token(environment)
-        for part, of in _parts(api, access_token):
-            for page in _pages(api, access_token, {"part": part, "of": of}):
+        parts = _parts(api, access_token)
+        task = progress.add_task("", total=len(parts))
+        for part, of in parts:
+            # A part may take thousands of requests: the history of a line that every commit writes is long.
+            for number, page in enumerate(_pages(api, access_token, {"part": part, "of": of}), 1):
                 findings += page["findings"]
                 undecided += page["undecided"]
                 checked[part] += page["checked"]
+                progress.update(task, description=escape(f"{part} {of or ''}, page {number:,}"))
+            progress.advance(task)
     told = ", ".join(f"{number} {part}" for part, number in sorted(checked.items()))
     screen().print(f"audited: {told}", markup=False, soft_wrap=True)
     for subject in undecided:

@@ -10,9 +10,10 @@ from functions.api.http_api import Answer, HttpApi
 from functions.api.problems import not_found
 from functions.audit.account_part import AccountPart
 from functions.audit.history_parts import LinesPart, SettlementsPart
+from functions.audit.holds_part import HoldsPart
 from functions.audit.material_parts import BookPart, TapePart
 from functions.audit.orders_part import OrdersPart
-from functions.audit.page import Page, decode_state, encode_state
+from functions.audit.page import BUDGET_MS, Page, decode_state, encode_state, no_token
 from functions.audit.proofs import Proofs
 from functions.audit.tables import AuditedTables
 from functions.clock import now_ms
@@ -24,10 +25,11 @@ from functions.observability import build_logger
 from market.auditing.settlement import Finding, FindingKind
 from market.errors import InvalidFieldError, Rule
 from market.keys import ask_price_key
-from market.matching.order_book import Side
+from market.side import Side
 from market.tables import SellOrder
 from patterns.dynamodb.client import dynamodb_client
 from patterns.dynamodb.items import encode_item
+from patterns.dynamodb.page_token import InvalidPageTokenError
 from patterns.historic.environment import archive_of
 from patterns.historic.history import History
 
@@ -37,16 +39,17 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
     from functions.api.request import Request
-    from functions.audit.page import Part
+    from functions.audit.page import IsOver, Part
     from functions.clock import Clock
     from market.tables import Bid
     from patterns.historic.archive import Archive
     from patterns.historic.item_key import ItemKeys
 
 OF_A_MATERIAL = ("tape", "book")
-OF_A_PLAYER = ("account", "lines", "orders")
+OF_A_PLAYER = ("account", "holds", "lines", "orders")
 OF_ALL = ("settlements",)
 
+_LIST = ("parts",)
 _MOST_PLAYER_PAGES = 50
 """Pages of a thousand account lines to look for an order's player in, some seconds."""
 
@@ -56,7 +59,9 @@ def build(
     client: DynamoDBClient,
     clock: Clock,
     archive: Archive | None = None,
+    *,
     wait: Callable[[float], object] = sleep,
+    budget_ms: int = BUDGET_MS,
 ) -> HttpApi:
     """Return the handler for an environment.
 
@@ -72,6 +77,8 @@ def build(
         Where those are; ``None`` if the table keeps all.
     wait
         Sleeps for so many seconds, until a write has come through its stream.
+    budget_ms
+        Time after which a request for a part of the audit begins no further step.
     """
     tables = AuditedTables(
         client=client,
@@ -90,8 +97,9 @@ def build(
         "book": BookPart(tables),
         "settlements": SettlementsPart(tables, proofs),
         "account": AccountPart(tables),
+        "holds": HoldsPart(tables),
         "lines": LinesPart(tables, proofs),
-        "orders": OrdersPart(tables, proofs),
+        "orders": OrdersPart(tables, proofs, clock),
     }
 
     def history(keys: ItemKeys) -> History:
@@ -132,7 +140,9 @@ def build(
         if name in OF_A_MATERIAL and of not in environment.materials:
             known = ", ".join(environment.materials)
             raise InvalidFieldError("of", of, Rule.KNOWN_MATERIAL, f"one of {known}")
-        return Answer(200, _audited(parts[name], name, of, request.query), log={"part": name, "of": of})
+        started_ms = clock()
+        page = _audited(parts[name], name, of, request.query, lambda: clock() - started_ms >= budget_ms)
+        return Answer(200, page, log={"part": name, "of": of})
 
     routes = {
         ("GET", "/operator/history/order/<order_id>"): order_history,
@@ -165,7 +175,7 @@ def _find_order(tables: AuditedTables, order_id: str, player: str | None) -> Bid
 
 def _list_parts(tables: AuditedTables, materials: tuple[str, ...], query: Mapping[str, str]) -> dict[str, object]:
     """List the parts of all materials and of some players; a player may be listed twice."""
-    state = decode_state(query)
+    state = decode_state(query, _LIST)
     players, following = tables.players(state.get("after"))
     listed: list[tuple[str, str | None]] = []
     if not state:
@@ -173,13 +183,16 @@ def _list_parts(tables: AuditedTables, materials: tuple[str, ...], query: Mappin
         listed += [(name, None) for name in OF_ALL]
     listed += [(name, player) for player in players for name in OF_A_PLAYER]
     parts = [{"part": name, "of": of} for name, of in listed]
-    return {"parts": parts, "next": encode_state({"after": following}) if following else None}
+    return {"parts": parts, "next": encode_state({"after": following}, _LIST) if following else None}
 
 
-def _audited(part: Part, name: str, of: str, query: Mapping[str, str]) -> dict[str, object]:
-    state = decode_state(query)
+def _audited(part: Part, name: str, of: str, query: Mapping[str, str], is_over: IsOver) -> dict[str, object]:
+    scope = (name, of)
+    state = decode_state(query, scope)
     try:
-        page = part(of, state)
+        page = part(of, state, is_over)
+    except InvalidPageTokenError as error:
+        raise no_token(query) from error
     except (LookupError, TypeError, ValueError) as error:  # an item that nobody of ours has written
         found = f"{type(error).__name__}: {error}"
         subject = f"{name} {of}".rstrip()
@@ -198,7 +211,7 @@ def _audited(part: Part, name: str, of: str, query: Mapping[str, str]) -> dict[s
         ],
         "checked": page.checked,
         "undecided": page.undecided,
-        "next": encode_state(page.next) if page.next else None,
+        "next": encode_state(page.next, scope) if page.next else None,
     }
 
 

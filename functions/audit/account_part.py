@@ -1,4 +1,4 @@
-"""The part of the audit that is of one account: its journal, its balances, what it holds."""
+"""The part of the audit that is of one account: its journal, and its balances, which are what the journal sums to."""
 
 from __future__ import annotations
 
@@ -10,24 +10,20 @@ from typing import TYPE_CHECKING, cast
 
 from functions.audit.page import MOST_TRIES, Page
 from market.accounts.bookkeeping import MONEY
-from market.auditing.orders import hold_of
-from market.auditing.settlement import Holds, check_balances, check_entry, check_holds, commit_effects, moved_by
-from market.matching.order_book import Side
+from market.auditing.settlement import check_balances, check_entry, commit_effects, moved_by
+from market.side import Side
 from market.tables import SellOrder
 from patterns.historic.images import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from functions.audit.page import State
+    from functions.audit.page import IsOver, State
     from functions.audit.tables import AuditedTables
-    from market.auditing.settlement import Entry, Finding, Line
+    from market.auditing.settlement import Entry, Finding
     from market.tables import Bid
 
 _ENTRIES = 200
-NEWEST_COMMITS = 50
-"""How far settlement may lag behind the matcher, in commits of a material, before what it has yet to release is missed
-and a hold is said to be wrong."""
 _SETTLEMENT_CAUSE = re.compile(r"settlement#(.+)-([1-9][0-9]*)#[0-9]+", re.ASCII)
 
 
@@ -39,11 +35,15 @@ def settled_place(cause: str) -> tuple[str, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class AccountPart:
-    """Sums up an account's journal page by page, and compares the account at its end."""
+    """Sums up an account's journal page by page, and compares the account at its end.
+
+    A step is 200 entries with the commits, orders and references they name: a query and at most nine batches. The last
+    one also reads the account, one item for each material.
+    """
 
     tables: AuditedTables
 
-    def __call__(self, of: str, state: State) -> Page:
+    def __call__(self, of: str, state: State, is_over: IsOver) -> Page:
         """Audit some journal entries of a player, or the account after the last.
 
         The state: the sort key before the entries, what those before sum to, how many times this was tried, and the
@@ -53,24 +53,28 @@ class AccountPart:
         for book, asset, amount in state.get("sums", ()):
             sums[book, asset] = int(amount)
         tries, stamp = int(state.get("tries", 1)), state.get("stamp") or self._stamp(of)
-        entries, last = self.tables.entries(of, str(state.get("after", "0")), _ENTRIES)
-        findings = self._check_entries(of, entries)
-        for key, amount in moved_by(entries).items():
-            sums[key] += amount
-        if last is not None:
-            kept = [[book, asset, amount] for (book, asset), amount in sums.items() if amount]
-            return Page(findings, len(entries), next={"after": last, "sums": kept, "tries": tries, "stamp": stamp})
-        lines = self.tables.lines(of)
-        wrong = list(check_balances(of, lines, sums))
-        wrong += [finding for line in lines if line.material is not None for finding in self._check_line(line)]
+        after: str | None = str(state.get("after", "0"))
+        findings: list[Finding] = []
+        checked = 0
+        while after is not None:
+            entries, after = self.tables.entries(of, after, _ENTRIES)
+            findings += self._check_entries(of, entries)
+            checked += len(entries)
+            for key, amount in moved_by(entries).items():
+                sums[key] += amount
+            if after is not None and is_over():
+                kept = [[book, asset, amount] for (book, asset), amount in sums.items() if amount]
+                return Page(findings, checked, next={"after": after, "sums": kept, "tries": tries, "stamp": stamp})
+        wrong = list(check_balances(of, self.tables.lines(of), sums))
         if not wrong:
-            return Page(findings, len(entries))
+            return Page(findings, checked)
         # Somebody may have traded between two of the reads: what is wrong must be so twice, of an account at rest.
         if tries > 1 and stamp == self._stamp(of):
-            return Page([*findings, *wrong], len(entries))
+            return Page([*findings, *wrong], checked)
         if tries < MOST_TRIES:
-            return Page([], len(entries), next={"tries": tries + 1})
-        return Page(findings, len(entries), [f"account {of}"])
+            # The entries are read again from the first: a settlement may have put some among those read before.
+            return Page(next={"tries": tries + 1})
+        return Page(findings, checked, [f"account {of}"])
 
     def _stamp(self, player: str) -> str:
         return sha256(canonical(sorted(self.tables.account_items(player), key=canonical)).encode()).hexdigest()[:16]
@@ -93,33 +97,6 @@ class AccountPart:
                 has_cause = order is not None or f"~{entry.cause}" in claimed
             findings += check_entry(entry, has_cause=has_cause, held=_held(order))
         return findings
-
-    def _check_line(self, line: Line) -> list[Finding]:
-        asks = self._holds(Side.SELL, line.player, line.open_asks)
-        bids = self._holds(Side.BUY, line.player, line.open_bids)
-        findings = list(check_holds(line, Holds(asks, bids)))
-        if not findings:
-            return []
-        # Commits that are not settled yet have released what the line still holds.
-        assert line.material is not None
-        releasing: Counter[Side] = Counter()
-        for commit in self.tables.newest_commits(line.material, NEWEST_COMMITS):
-            own = [order for order in commit.orders if order.player == line.player]
-            if own and not self.tables.entries_of(commit, line.player):
-                for order in own:
-                    releasing[order.side] += order.released
-                    if order.closed is not None:
-                        asks.pop(order.order_id, None)
-                        bids.pop(order.order_id, None)
-        return list(check_holds(line, Holds(asks, bids, releasing[Side.SELL], releasing[Side.BUY])))
-
-    def _holds(self, side: Side, player: str, order_ids: frozenset[str]) -> dict[str, int | None]:
-        records = self.tables.records_of(side, ((player, order_id) for order_id in sorted(order_ids)))
-        resting = self.tables.resting_of(records.values())
-        return {
-            order_id: hold_of(records[order_id], resting.get(order_id)) if order_id in records else None
-            for order_id in order_ids
-        }
 
 
 def _held(order: Bid | SellOrder | None) -> tuple[str, int] | None:

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.audit.page import OVERDUE_MS, Page
-from functions.settling.settlement import settlement_id
 from market.auditing.orders import check_resting
 from market.auditing.settlement import check_settlement, check_tape, commit_effects
-from market.matching.order_book import Side
+from market.side import Side
 from market.tables import OpenAsk
 
 if TYPE_CHECKING:
-    from functions.audit.page import State
+    from functions.audit.page import IsOver, State
     from functions.audit.tables import AuditedTables
     from functions.clock import Clock
     from market.auditing.settlement import Finding
@@ -27,26 +26,30 @@ _ORDERS = 100
 
 @dataclass(frozen=True, slots=True)
 class TapePart:
-    """Checks a material's tape, and that each commit was settled once, as it says."""
+    """Checks a material's tape, and that each commit was settled once, as it says.
+
+    A step is a commit with a query for each account it names, about a hundred; a request reads 50 commits, and looks
+    into 500 journals at most before its last step.
+    """
 
     tables: AuditedTables
     clock: Clock
 
-    def __call__(self, of: str, state: State) -> Page:
+    def __call__(self, of: str, state: State, is_over: IsOver) -> Page:
         """Audit some commits; the state is the sequence number before them."""
         after = int(state.get("after", 0))
         commits = self.tables.commits(of, after, _COMMITS)
-        statuses = self.tables.settlement_states(settlement_id(of, commit.sequence) for commit in commits)
+        statuses = self.tables.settlement_states((of, commit.sequence) for commit in commits)
         findings: list[Finding] = []
         checked, accounts, last = 0, 0, after
         for commit in commits:
-            if accounts > _MOST_ACCOUNTS:
+            if checked and (accounts > _MOST_ACCOUNTS or is_over()):
                 break
             findings += check_tape(of, last, [commit])
             players = sorted({*commit_effects(commit), *(order.player for order in commit.orders)})
             entries = {player: self.tables.entries_of(commit, player) for player in players}
             overdue = commit.committed_at_ms < self.clock() - OVERDUE_MS
-            status = statuses.get(settlement_id(of, commit.sequence))
+            status = statuses.get((of, commit.sequence))
             findings += check_settlement(commit, status, entries, overdue=overdue)
             checked, accounts, last = checked + 1, accounts + len(players), commit.sequence
         return Page(findings, checked, next={"after": last} if commits else None)
@@ -54,11 +57,14 @@ class TapePart:
 
 @dataclass(frozen=True, slots=True)
 class BookPart:
-    """Checks that every order in the book has a record that says the same, and an account that knows of it."""
+    """Checks that every order in the book has a record that says the same, and an account that knows of it.
+
+    A request is one step: 100 orders with their records and lines, a query and two batches, twice if anything is wrong.
+    """
 
     tables: AuditedTables
 
-    def __call__(self, of: str, state: State) -> Page:
+    def __call__(self, of: str, state: State, is_over: IsOver) -> Page:
         """Audit some orders; the state is the side and the sort key before them."""
         side, after = Side(state.get("side", Side.SELL)), str(state.get("after", ""))
         book = self.tables.book(side, of, after, _ORDERS)

@@ -11,9 +11,10 @@ from functions.api.contention import UnfinishedError, with_retries
 from functions.matching.tables import open_ask, standing_bid
 from market.auditing.settlement import Entry, Line
 from market.keys import ask_price_key, bid_price_key
-from market.matching.order_book import Side
-from market.tables import Bid, MarketTables, OpenAsk, SellOrder, StandingBid
+from market.side import Side
+from market.tables import Bid, OpenAsk, SellOrder, StandingBid
 from market.tape import decode_commit
+from market.whole_tables import MarketTables
 from patterns.dynamodb.items import decode_item, encode_item
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from patterns.dynamodb.items import Item
 
 _LARGEST_BATCH_GET = 100  # keys: BatchGetItem, Amazon DynamoDB API Reference
+LAST = 10**15
+"""Above every sequence number."""
 _POINTERS = "~"
 """First character of the keys of client order ids and of transfers' references; sorts after all else."""
 
@@ -56,15 +59,15 @@ class AuditedTables:
 
     def commits(self, material: str, after: int, limit: int) -> list[TapeCommit]:
         """Return the next commits of a material."""
-        return self._commits(material, after, limit, forward=True)
+        return self._commits(material, after + 1, LAST, limit, forward=True)
 
-    def newest_commits(self, material: str, limit: int) -> list[TapeCommit]:
-        """Return the last commits of a material, newest first."""
-        return self._commits(material, 0, limit, forward=False)
+    def commits_before(self, material: str, before: int, limit: int) -> list[TapeCommit]:
+        """Return the commits of a material before a sequence number, newest first; `LAST` for the newest of all."""
+        return self._commits(material, 1, before - 1, limit, forward=False)
 
     def last_before(self, material: str, at_ms: int) -> int:
         """Return the sequence number of the last commit before a time, 0 if there is none; log2 of the tape's reads."""
-        newest = self.newest_commits(material, 1)
+        newest = self.commits_before(material, LAST, 1)
         low, high = 0, newest[0].sequence + 1 if newest else 1
         while high - low > 1:
             middle = (low + high) // 2
@@ -94,6 +97,11 @@ class AuditedTables:
     def lines(self, player: str) -> list[Line]:
         """Return a player's account."""
         return [line for item in self.account_items(player) if (line := _line(decode_item(item))) is not None]
+
+    def line(self, player: str, material: str) -> Line | None:
+        """Return one line of a player's account; None if it is not there."""
+        items = self.items(self.accounts, [{"player": player, "line": f"material#{material}"}])
+        return _line(items[0]) if items else None
 
     def account_items(self, player: str) -> list[StoredItem]:
         """Return the items of a player's lines as they are stored."""
@@ -210,11 +218,11 @@ class AuditedTables:
 
     # Settlements
 
-    def settlement_states(self, settlement_ids: Iterable[str]) -> dict[str, str]:
-        """Return the status of settlements by id; those that are not there are left out."""
-        keys = [{"transaction_id": settlement_id} for settlement_id in settlement_ids]
-        items = self.items(self.settlements, keys)
-        return {cast("str", item["transaction_id"]): cast("str", item["status"]) for item in items}
+    def settlement_states(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:
+        """Return the status of settlements by material and sequence number; those that are not there are left out."""
+        ids = {f"{material}-{sequence}": (material, sequence) for material, sequence in places}
+        items = self.items(self.settlements, [{"transaction_id": settlement_id} for settlement_id in ids])
+        return {ids[cast("str", item["transaction_id"])]: cast("str", item["status"]) for item in items}
 
     def settlement_page(
         self, after: Mapping[str, Any] | None, limit: int
@@ -251,13 +259,15 @@ class AuditedTables:
             with_retries(read)
         return found
 
-    def _commits(self, material: str, after: int, limit: int, *, forward: bool) -> list[TapeCommit]:
+    def _commits(self, material: str, low: int, high: int, limit: int, *, forward: bool) -> list[TapeCommit]:
+        if high < low:
+            return []
         answer = with_retries(
             lambda: self.client.query(
                 TableName=self.tape,
-                KeyConditionExpression="material = :material AND #sequence > :after",
+                KeyConditionExpression="material = :material AND #sequence BETWEEN :low AND :high",
                 ExpressionAttributeNames={"#sequence": "sequence"},
-                ExpressionAttributeValues=encode_item({":material": material, ":after": after}),
+                ExpressionAttributeValues=encode_item({":material": material, ":low": low, ":high": high}),
                 ScanIndexForward=forward,
                 ConsistentRead=True,
                 Limit=limit,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 from functions.api.paging import DEFAULT_LIMIT, HIGHEST_LIMIT, read_whole_number
 from functions.api.problems import not_found
 from market.errors import InvalidFieldError, Rule
+from market.timestamps import parse_utc
 from patterns.dynamodb.page_token import InvalidPageTokenError
 from patterns.historic.errors import BeforeFirstVersionError, UnknownItemError
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from patterns.historic.images import Image
     from patterns.historic.version import Version
 
-_UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z", re.ASCII)
 _TIMES = ("as_of", "from", "to")
 _LAST_MS = 10**15
 _POSITION = re.compile(r"([0-9]{1,4})\.(.*)", re.ASCII)
@@ -122,22 +121,9 @@ def _no_token(query: Mapping[str, str]) -> InvalidFieldError:
 
 def _read_times(query: Mapping[str, str]) -> dict[str, int]:
     """Read the times of a request as epoch milliseconds."""
-    times = {name: _read_time(name, query[name]) for name in _TIMES if name in query}
+    times = {name: parse_utc(query[name], name) for name in _TIMES if name in query}
     if "as_of" in times and len(times) > 1:
         raise InvalidFieldError("as_of", query["as_of"], Rule.SPAN, "given without from and to")
     if times.get("to", _LAST_MS) < times.get("from", 0):
         raise InvalidFieldError("to", query["to"], Rule.SPAN, "at or after from")
     return times
-
-
-def _read_time(name: str, text: str) -> int:
-    requirement = "a time in UTC such as 2026-11-21T08:00:00.007Z"
-    if not _UTC_TIME.fullmatch(text):
-        raise InvalidFieldError(name, text, Rule.TIME, requirement)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidFieldError(name, text, Rule.TIME, requirement) from error
-    if moment.year < 1970:
-        raise InvalidFieldError(name, text, Rule.TIME, requirement)
-    return round(moment.timestamp() * 1000)

@@ -24,6 +24,11 @@ class Trail:
     filled: int = 0
     closed: Closing | None = None
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the order closed and its sum is whole: no further commit can have touched it."""
+        return self.closed is not None and self.closed.quantity == self.filled + self.closed.withdrawn
+
     def followed(self, order_id: str, commits: Iterable[TapeCommit]) -> Trail:
         """Return the trail after further commits."""
         filled, closed = self.filled, self.closed

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from patterns.historic.archive import Archive, Retention, s3_client
     from patterns.historic.attribution import Attribution, Change, Signature, SignedAttributes
+    from patterns.historic.by_actor import ActorChange, ActorPage
     from patterns.historic.deleting import sign_and_delete
     from patterns.historic.differences import Difference, diff
     from patterns.historic.environment import HistoryEnvironment
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
         UnknownVersionError,
         UnreadableRecordError,
     )
-    from patterns.historic.history import ActorChange, ActorPage, History, VersionPage
+    from patterns.historic.findings import Anchor, Finding
+    from patterns.historic.history import History, VersionPage
     from patterns.historic.item_key import ItemKeys
-    from patterns.historic.proof import UNKNOWN, Anchor, Finding, Proof, verify
+    from patterns.historic.proof import UNKNOWN, Proof, ProofPage, verify, verify_page
     from patterns.historic.recorder import BatchReport, ContentionError, Recorder
     from patterns.historic.restoring import restore, restoring_put
     from patterns.historic.version import Version
@@ -63,6 +65,7 @@ __all__ = [
     "MissingVersionError",
     "NothingToRestoreError",
     "Proof",
+    "ProofPage",
     "Recorder",
     "RestoreConflictError",
     "Retention",
@@ -79,6 +82,7 @@ __all__ = [
     "s3_client",
     "sign_and_delete",
     "verify",
+    "verify_page",
 ]
 
 _MODULE_OF = {
@@ -107,16 +111,18 @@ _MODULE_OF = {
     "UnknownItemError": "errors",
     "UnknownVersionError": "errors",
     "UnreadableRecordError": "errors",
-    "ActorChange": "history",
-    "ActorPage": "history",
+    "ActorChange": "by_actor",
+    "ActorPage": "by_actor",
     "History": "history",
     "VersionPage": "history",
     "ItemKeys": "item_key",
     "UNKNOWN": "proof",
-    "Anchor": "proof",
-    "Finding": "proof",
+    "Anchor": "findings",
+    "Finding": "findings",
     "Proof": "proof",
+    "ProofPage": "proof",
     "verify": "proof",
+    "verify_page": "proof",
     "BatchReport": "recorder",
     "ContentionError": "recorder",
     "Recorder": "recorder",

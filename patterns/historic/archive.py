@@ -43,6 +43,7 @@ MOST_HOT_DAYS = 36_500
 
 _LONGEST_PART = 250  # characters; three parts, a number and a position stay below the 1024 bytes of a key
 _HASHED = "="  # never in a quoted part
+_BEHIND_RECOVERED = "~"  # sorts behind a number alone and behind every position
 
 
 class ObjectStore(Protocol):
@@ -118,17 +119,40 @@ class Archive:
 
     def newest_number(self, collection: str, item: str) -> int:
         """Return the highest number of an item; 0 if none of its versions is here."""
-        prefix = _item_prefix(collection, item)
-        answer = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1)
-        for found in answer.get("Contents", []):
-            return _place(item, found["Key"].removeprefix(prefix))[0]
-        return 0
+        return self._newest_until(collection, item, HIGHEST_NUMBER)
 
-    def places(self, collection: str, item: str) -> list[str]:
-        """Return the ``version_key`` of every version of an item, in order; a list call for each 1,000."""
+    def first_number(self, collection: str, item: str, number: int) -> int | None:
+        """Return the lowest number of an item from a number on, if any; at most 41 list calls: S3 lists downwards."""
+        low, high = number, self.newest_number(collection, item)
+        if high < low:
+            return None
+        # Always: `high` is here, and nothing from `number` on below `low` is.
+        while low < high:
+            middle = (low + high) // 2
+            found = self._newest_until(collection, item, middle)
+            low, high = (low, found) if found >= low else (middle + 1, high)
+        return high
+
+    def places(self, collection: str, item: str, after: str = "", until: str | None = None) -> list[str]:
+        """Return the ``version_key`` of the versions of an item, in order; a list call for each 1,000.
+
+        Parameters
+        ----------
+        collection, item
+            Whose.
+        after, until
+            Only those behind the one ``version_key`` and up to the other, which need not exist.
+        """
         prefix = _item_prefix(collection, item)
-        keys = (found["Key"] for page in self._pages(Prefix=prefix) for found in page.get("Contents", []))
-        return sorted(version_key(item, *_place(item, key.removeprefix(prefix))) for key in keys)
+        start = {} if until is None else _listing_from(prefix, place_of(until)[1])
+        lowest = place_of(after)[1] if after else 0
+        found: list[str] = []
+        for key in (key["Key"] for page in self._pages(Prefix=prefix, **start) for key in page.get("Contents", [])):
+            number, recovered = _place(item, key.removeprefix(prefix))
+            if number < lowest:
+                break
+            found.append(version_key(item, number, recovered))
+        return sorted(place for place in found if after < place and (until is None or place <= until))
 
     def collections(self, source: str) -> Iterator[str]:
         """Yield every collection of a source, such as ``bids#ann``."""
@@ -140,6 +164,14 @@ class Archive:
         """Yield every item of a collection."""
         for name, folder in self._folders(_collection_prefix(collection)):
             yield unquote(name) if name[0] != _HASHED else self._first(folder).item
+
+    def _newest_until(self, collection: str, item: str, number: int) -> int:
+        prefix = _item_prefix(collection, item)
+        start: dict[str, Any] = _listing_from(prefix, number)
+        answer = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1, **start)
+        for found in answer.get("Contents", []):
+            return _place(item, found["Key"].removeprefix(prefix))[0]
+        return 0
 
     def _folders(self, prefix: str) -> Iterator[tuple[str, str]]:
         for page in self._pages(Prefix=prefix, Delimiter="/"):
@@ -197,6 +229,13 @@ def _key(collection: str, place: str) -> str:
     item, number, recovered = place_of(place)
     suffix = f"+{quote(recovered, safe='')}" if recovered else ""
     return f"{_item_prefix(collection, item)}{HIGHEST_NUMBER - number:012d}{suffix}"
+
+
+def _listing_from(prefix: str, number: int) -> dict[str, str]:
+    """Where a listing starts that has no number above a number."""
+    if number >= HIGHEST_NUMBER:
+        return {}
+    return {"StartAfter": f"{prefix}{HIGHEST_NUMBER - number - 1:012d}{_BEHIND_RECOVERED}"}
 
 
 def _place(item: str, name: str) -> tuple[int, str]:

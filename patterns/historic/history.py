@@ -7,6 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from patterns.dynamodb.page_token import decode_page_token, encode_page_token
+from patterns.historic.bounds import check_limit, check_time
+from patterns.historic.by_actor import ActorChange, ActorPage, actor_page
 from patterns.historic.errors import (
     BeforeFirstVersionError,
     InvalidTimeError,
@@ -15,11 +17,10 @@ from patterns.historic.errors import (
     UnknownItemError,
     UnknownVersionError,
 )
+from patterns.historic.standing import collection_at, last_until, latest_version, source_at
+from patterns.historic.stretch import Stretch, read_stretch
 from patterns.historic.tiers import Tiers, now_ms, whole_span
 from patterns.historic.version import (
-    ACTOR,
-    ACTOR_INDEX,
-    AT_MS,
     COLLECTION,
     HIGHEST_NUMBER,
     VERSION_KEY,
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from patterns.historic.archive import Archive
     from patterns.historic.item_key import ItemKeys
 
-HIGHEST_LIMIT = 1000
-_ONE_READ = 16  # versions
 _NOTHING_BEFORE = Kept(None)
 
 
@@ -47,24 +46,6 @@ class VersionPage:
     """Some versions of an item, and the token of the next page; ``None`` if there is none."""
 
     versions: tuple[Version, ...]
-    next: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ActorChange:
-    """That an actor wrote an item at a time; `History.read` returns the version itself."""
-
-    actor: str
-    at_ms: int
-    collection: str
-    version_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class ActorPage:
-    """Some changes of an actor, newest first, and the token of the next page."""
-
-    changes: tuple[ActorChange, ...]
     next: str | None
 
 
@@ -121,7 +102,7 @@ class History:
         InvalidVersionError
             The limit is out of range.
         """
-        _check_limit(limit)
+        check_limit(limit)
         collection, item = self.keys.collection(key), self.keys.item(key)
         scope = ("historic.versions", self.table_name, collection, item, str(newest_first))
         position = decode_page_token(token, scope) if token is not None else None
@@ -160,7 +141,7 @@ class History:
         for version in _with_before(self._rows(collection, low, high)):
             if version.number == number:
                 return version
-        latest = self._latest(collection, item) if self.archive is not None else None
+        latest = latest_version(self._tiers, collection, item) if self.archive is not None else None
         if latest is not None and number < latest.number:
             raise MissingVersionError(f"version {number} of {collection} {item} is in neither tier")
         raise UnknownVersionError(f"{collection} {item} has no version {number}")
@@ -174,7 +155,7 @@ class History:
             The history holds none.
         """
         collection, item = self.keys.collection(key), self.keys.item(key)
-        found = self._latest(collection, item)
+        found = latest_version(self._tiers, collection, item)
         if found is None:
             raise UnknownItemError(f"the history holds no version of {collection} {item}")
         return found
@@ -194,11 +175,11 @@ class History:
         BeforeFirstVersionError
             The time lies before the first one.
         """
-        _check_time("at_ms", at_ms)
+        check_time("at_ms", at_ms)
         latest = self.latest(key)
         if latest.at_ms <= at_ms:
             return latest
-        found = self._last_until(latest, at_ms)
+        found = last_until(self._tiers, latest, at_ms)
         if found is None:
             raise BeforeFirstVersionError(
                 f"{latest.collection} {latest.item} has no version at {at_ms} ms: its first one is later"
@@ -215,14 +196,14 @@ class History:
         UnknownItemError
             The history holds no version of the item.
         """
-        _check_time("from_ms", from_ms)
-        _check_time("to_ms", to_ms)
+        check_time("from_ms", from_ms)
+        check_time("to_ms", to_ms)
         if to_ms < from_ms:
             raise InvalidTimeError(f"to_ms must not be before from_ms, got {from_ms} to {to_ms}")
         latest = self.latest(key)
         if latest.at_ms < from_ms:
             return ()
-        earlier = self._last_until(latest, from_ms - 1)
+        earlier = last_until(self._tiers, latest, from_ms - 1)
         low, high = whole_span(latest.item)
         start = low if earlier is None else earlier.stored[VERSION_KEY]["S"]
         found: list[Version] = []
@@ -245,34 +226,16 @@ class History:
         at_ms
             The time.
         """
-        _check_time("at_ms", at_ms)
-        collection = self.keys.collection_of(hash_value)
-        rows = self._tiers.hot(collection, "", "\U0010ffff")
-        if self.archive is None:
-            return _standing_at(at_ms, rows)
-        items = {version.item for version in rows} | set(self.archive.items(collection))
-        return self._standing(at_ms, {(collection, item) for item in items})
+        check_time("at_ms", at_ms)
+        return collection_at(self._tiers, self.keys.collection_of(hash_value), at_ms)
 
     def all_as_of(self, at_ms: int) -> Iterator[Version]:
         """Yield what each item of the source table was at a time.
 
         Scans the history, a page at a time; with an archive, also what `as_of` reads for each item.
         """
-        _check_time("at_ms", at_ms)
-        pages = self.client.get_paginator("scan").paginate(
-            TableName=self.table_name,
-            FilterExpression="#source = :source AND #at <= :at",
-            ExpressionAttributeNames={"#source": "source", "#at": AT_MS},
-            ExpressionAttributeValues={":source": {"S": self.keys.source}, ":at": {"N": str(at_ms)}},
-        )
-        rows = (read_version(stored) for page in pages for stored in page["Items"])
-        if self.archive is None:
-            # A scan goes through one partition after the other, and through each in order.
-            return _standing_at(at_ms, rows)
-        places = {(version.collection, version.item) for version in rows}
-        for collection in self.archive.collections(self.keys.collection_source):
-            places |= {(collection, item) for item in self.archive.items(collection)}
-        return self._standing(at_ms, places)
+        check_time("at_ms", at_ms)
+        return source_at(self._tiers, self.keys, at_ms)
 
     def by_actor(self, actor: str, *, limit: int = 50, token: str | None = None) -> ActorPage:
         """Return a page of what an actor wrote, newest first, to any source of the history table.
@@ -286,33 +249,7 @@ class History:
         InvalidVersionError
             The limit is out of range.
         """
-        _check_limit(limit)
-        scope = ("historic.by_actor", self.table_name, actor)
-        start: dict[str, Any] = {}
-        if token is not None:
-            at_ms, length, keys = decode_page_token(token, scope).split("/", 2)
-            collection, place = keys[: int(length)], keys[int(length) :]
-            start = {"ExclusiveStartKey": _index_key(ActorChange(actor, int(at_ms), collection, place))}
-        answer = self.client.query(
-            TableName=self.table_name,
-            IndexName=ACTOR_INDEX,
-            KeyConditionExpression="#actor = :actor",
-            ExpressionAttributeNames={"#actor": ACTOR},
-            ExpressionAttributeValues={":actor": {"S": actor}},
-            ScanIndexForward=False,
-            Limit=limit,
-            **start,
-        )
-        rows: list[dict[str, Any]] = list(answer["Items"])
-        changes = tuple(
-            ActorChange(actor, int(row[AT_MS]["N"]), row[COLLECTION]["S"], row[VERSION_KEY]["S"]) for row in rows
-        )
-        following = None
-        if "LastEvaluatedKey" in answer and changes:
-            last = changes[-1]
-            position = f"{last.at_ms}/{len(last.collection)}/{last.collection}{last.version_key}"
-            following = encode_page_token(position, scope)
-        return ActorPage(changes, following)
+        return actor_page(self.client, self.table_name, actor, limit, token)
 
     def read(self, change: ActorChange) -> Version:
         """Return the version of an actor's change.
@@ -331,46 +268,9 @@ class History:
             raise UnknownVersionError(f"{change.collection} has no version {change.version_key}")
         return found
 
-    def all_versions(self, key: Mapping[str, Any]) -> Iterator[Version]:
-        """Yield every version of an item in order, strongly consistent and as stored; what `verify` reads."""
-        return self._tiers.every_version(self.keys.collection(key), self.keys.item(key))
-
-    def archived(self, key: Mapping[str, Any]) -> frozenset[str] | None:
-        """Return the ``version_key`` of each version of an item in the archive; ``None`` without one."""
-        if self.archive is None:
-            return None
-        return frozenset(self.archive.places(self.keys.collection(key), self.keys.item(key)))
-
-    def _latest(self, collection: str, item: str) -> Version | None:
-        return next(self._rows(collection, *whole_span(item), forward=False, page=1), None)
-
-    def _standing(self, at_ms: int, places: Iterable[tuple[str, str]]) -> Iterator[Version]:
-        for collection, item in sorted(places):
-            latest = self._latest(collection, item)
-            if latest is not None and latest.at_ms > at_ms:
-                latest = self._last_until(latest, at_ms)
-            if latest is not None and latest.exists:
-                yield latest
-
-    def _last_until(self, latest: Version, at_ms: int) -> Version | None:
-        collection, item = latest.collection, latest.item
-        # Always: version `low` is not later than at_ms (or there is none), version `high` is.
-        low, high = 0, latest.number
-        while high - low > _ONE_READ:
-            middle = (low + high) // 2
-            place = version_key(item, middle)
-            for version in self._rows(collection, place, place, page=1):
-                low, high = (middle, high) if version.at_ms <= at_ms else (low, middle)
-                break
-            else:  # deleted by somebody: verify says so; here, look at all that is left
-                low = 0
-                break
-        # The rest at once: calls take longer than reading so few, and what was recovered has no number of its own.
-        span = version_key(item, low), version_key(item, high)
-        for version in self._rows(collection, *span, forward=False, page=_ONE_READ + 1):
-            if version.at_ms <= at_ms:
-                return version
-        return None
+    def stretch(self, key: Mapping[str, Any], after: str, limit: int) -> Stretch:
+        """Return the next versions of an item as stored, strongly consistent: what `verify` reads."""
+        return read_stretch(self._tiers, self.keys.collection(key), after, limit)
 
     def _rows(
         self, collection: str, low: str, high: str, *, forward: bool = True, page: int | None = None
@@ -397,35 +297,3 @@ def _each_with_before(versions: Iterable[Version]) -> Iterator[Version]:
             before = _NOTHING_BEFORE
         yield replace(version, before_kept=before)
         last = version
-
-
-def _standing_at(at_ms: int, versions: Iterable[Version]) -> Iterator[Version]:
-    standing: Version | None = None
-    for version in versions:
-        if standing is not None and (standing.collection, standing.item) != (version.collection, version.item):
-            if standing.exists:
-                yield standing
-            standing = None
-        if version.at_ms <= at_ms:
-            standing = version
-    if standing is not None and standing.exists:
-        yield standing
-
-
-def _index_key(change: ActorChange) -> dict[str, Any]:
-    return {
-        ACTOR: {"S": change.actor},
-        AT_MS: {"N": str(change.at_ms)},
-        COLLECTION: {"S": change.collection},
-        VERSION_KEY: {"S": change.version_key},
-    }
-
-
-def _check_limit(limit: int) -> None:
-    if type(limit) is not int or not 1 <= limit <= HIGHEST_LIMIT:
-        raise InvalidVersionError(f"limit must be a whole number from 1 to {HIGHEST_LIMIT}, got {limit!r}")
-
-
-def _check_time(name: str, at_ms: int) -> None:
-    if type(at_ms) is not int or at_ms < 0:
-        raise InvalidTimeError(f"{name} must be a whole number of epoch milliseconds from 0, got {at_ms!r}")

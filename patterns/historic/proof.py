@@ -1,10 +1,4 @@
-"""Proves that an item's history is whole, or says what is wrong with it and where.
-
-Three independent threads run through the versions. The *numbers* have no hole, so a deleted version shows. Each
-version holds the *hash* of the one before, so an altered, exchanged or reordered one shows. And each one's image
-*before* is the image the last one left, so a write that never reached the history shows. If every write changes some
-attribute to a value the item never had (a change id, a version), two images of an item are never alike and the third
-proof is strict.
+"""Proves that an item's history is whole, or says what is wrong with it and where: in one go, or a page at a time.
 
 What a chain cannot show is that its end was cut off, or that all of it was computed anew. For the first, pass the
 item as it is in the source table; for the second, keep an `Anchor` somewhere else.
@@ -12,24 +6,28 @@ item as it is in the source table; for the second, keep an `Anchor` somewhere el
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
+from patterns.dynamodb.page_token import InvalidPageTokenError, decode_page_token, encode_page_token
+from patterns.historic.bounds import check_limit
+from patterns.historic.chain import Chain, ChainState
+from patterns.historic.findings import Anchor
 from patterns.historic.images import digest
-from patterns.historic.version import EXPIRES_AT_S, FIRST_HASH, VERSION_KEY, Version
+from patterns.historic.stretch import start_of
+from patterns.historic.version import EXPIRES_AT_S, place_of, version_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Mapping, Sequence
 
+    from patterns.historic.findings import Finding
     from patterns.historic.history import History
     from patterns.historic.images import Image
 
-Problem: TypeAlias = Literal["altered", "missing", "reordered", "gap", "behind", "unarchived"]
-"""``altered``: content or link does not fit the hashes; ``missing``: a number is not there; ``reordered``: not in the
-stream's order; ``gap``: a write between two versions was never recorded; ``behind``: the last version is not the item
-as it is now; ``unarchived``: the table will let the version go, and the archive does not have it."""
+PAGE_VERSIONS = 250
+"""Versions of a page: 250 images of 400 KB fit into a function's memory, and 250 objects of S3 take about a second."""
 
 
 class _Unknown(Enum):
@@ -38,23 +36,6 @@ class _Unknown(Enum):
 
 UNKNOWN = _Unknown.UNKNOWN
 """The item's present state was not looked up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """A version's number and hash, noted outside the history: all up to there is fixed by it."""
-
-    number: int
-    hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something wrong, and the version where it shows."""
-
-    label: str
-    problem: Problem
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +70,25 @@ class Proof:
         return tuple(finding for finding in self.findings if finding.problem in ("missing", "gap", "behind"))
 
 
+@dataclass(frozen=True, slots=True)
+class ProofPage:
+    """Outcome of `verify_page`.
+
+    Attributes
+    ----------
+    so_far
+        Number of versions, birth and anchor of all versions up to here, but the findings of this page only.
+    is_last
+        Whether the page reached the history's end.
+    token
+        Goes on behind this page; behind the last one with what is written later.
+    """
+
+    so_far: Proof
+    is_last: bool
+    token: str
+
+
 def verify(
     history: History,
     key: Mapping[str, Any],
@@ -113,96 +113,92 @@ def verify(
     Returns
     -------
     Proof
-        Reads the item's whole history, strongly consistent: one read unit per 4 KB, and of the archive a list per
-        1,000 versions and an object per version that is no longer in the table.
+        Reads the item's whole history, strongly consistent: one read unit per 4 KB, and of the archive two lists per
+        250 versions and an object per version that is no longer in the table.
     """
-    chain = _Chain(anchor)
-    expiring: list[Version] = []
-    for version in history.all_versions(key):
-        chain.add(version)
-        if EXPIRES_AT_S in version.stored:
-            expiring.append(version)
-    # Listed last: a version is in the archive before it is in the table.
-    archived = history.archived(key)
-    if archived is not None:
-        chain.check_archived(expiring, archived)
-    return chain.close(current)
+    findings: list[Finding] = []
+    token: str | None = None
+    while True:
+        page = verify_page(history, key, token=token, anchor=anchor, current=current)
+        findings += page.so_far.findings
+        if page.is_last:
+            return Proof(page.so_far.versions, page.so_far.from_birth, page.so_far.anchor, tuple(findings))
+        token = page.token
 
 
-class _Chain:
-    def __init__(self, anchor: Anchor | None) -> None:
-        self._anchor = anchor
-        self._findings: list[Finding] = []
-        self._first: Version | None = None
-        self._numbered: Version | None = None
-        self._last: Version | None = None
-        self._count = 0
+def verify_page(
+    history: History,
+    key: Mapping[str, Any],
+    *,
+    token: str | None = None,
+    anchor: Anchor | None = None,
+    current: Image | _Unknown | None = UNKNOWN,
+    limit: int = PAGE_VERSIONS,
+) -> ProofPage:
+    """Check the next versions of an item; all pages together find what `verify` finds, wherever they are cut.
 
-    def add(self, version: Version) -> None:
-        self._count += 1
-        self._first = self._first or version
-        self._check_content(version)
-        whole = self._check_number(version)
-        if whole:
-            self._check_link(version)
-            self._check_images(version)
-        if self._last is not None and version.position <= self._last.position:
-            self._find(version, "reordered", f"is not later in the stream than version {self._last.label}")
-        if not version.recovered:
-            self._numbered = version
-        self._last = version
+    Parameters
+    ----------
+    history
+        Where.
+    key
+        The item's key.
+    token
+        `ProofPage.token` of the page before.
+    anchor
+        Of an earlier proof, kept elsewhere; on all pages the same.
+    current
+        The item as the source table has it now; looked at on the last page only, where the last version must have left
+        it. If the page before was the last one already, and the item was read after it, any version since may have: an
+        item that never stands still is not said to be behind because of a write that came after it was read.
+    limit
+        Most versions of the page, 1..1000.
 
-    def check_archived(self, expiring: Iterable[Version], archived: AbstractSet[str]) -> None:
-        for version in expiring:
-            if version.stored[VERSION_KEY]["S"] not in archived:
-                self._find(version, "unarchived", "the table lets it go some day, and the archive does not have it")
+    Returns
+    -------
+    ProofPage
+        Reads at most `limit` versions, 1 MB of the table, and the objects of those no longer there.
 
-    def close(self, current: Image | _Unknown | None) -> Proof:
-        number = self._numbered.number if self._numbered else 0
-        if self._anchor is not None and self._anchor.number > number:
-            text = f"versions {number + 1} to {self._anchor.number} were there when the anchor was taken"
-            self._findings.append(Finding(str(self._anchor.number), "missing", text))
-        left = self._last.after_kept.digest if self._last else digest(None)
-        if current is not UNKNOWN and digest(current) != left:
-            label = self._last.label if self._last else "0"
-            self._findings.append(Finding(label, "behind", "the item is not what its last version left"))
-        return Proof(
-            versions=self._count,
-            from_birth=self._first is not None and self._first.operation == "INSERT",
-            anchor=Anchor(number, self._numbered.stored_hash) if self._numbered else None,
-            findings=tuple(self._findings),
-        )
+    Raises
+    ------
+    patterns.dynamodb.page_token.InvalidPageTokenError
+        The token was altered or is of another item, history or anchor.
+    InvalidVersionError
+        The limit is out of range.
+    """
+    check_limit(limit)
+    collection, item = history.keys.collection(key), history.keys.item(key)
+    noted = ("", "") if anchor is None else (str(anchor.number), anchor.hash.hex())
+    scope = ("historic.verify", history.table_name, collection, item, *noted)
+    after, was_last, state = (start_of(item), False, ChainState()) if token is None else _read(token, item, scope)
+    stretch = history.stretch(key, after, limit)
+    chain = Chain(state, anchor)
+    left = [state.left] if was_last else []
+    for version, is_archived in stretch.versions:
+        chain.add(version, is_unarchived=is_archived is False and EXPIRES_AT_S in version.stored)
+        if was_last:
+            left.append(chain.state.left)
+    if stretch.is_last:
+        if not was_last:
+            chain.check_anchor()
+        if current is not UNKNOWN:
+            chain.check_end(digest(current), left or [chain.state.left])
+    numbered = chain.state.numbered
+    proof = Proof(
+        versions=chain.state.versions,
+        from_birth=chain.state.from_birth,
+        anchor=Anchor(numbered.number, numbered.hash) if numbered else None,
+        findings=tuple(chain.findings),
+    )
+    position = json.dumps([*place_of(stretch.after)[1:], stretch.is_last, chain.state.as_json()], separators=(",", ":"))
+    return ProofPage(proof, stretch.is_last, encode_page_token(position, scope))
 
-    def _find(self, version: Version, problem: Problem, text: str) -> None:
-        self._findings.append(Finding(version.label, problem, text))
 
-    def _check_content(self, version: Version) -> None:
-        if version.computed_hash != version.stored_hash:
-            self._find(version, "altered", "its content does not have its hash")
-        if self._anchor and not version.recovered and version.number == self._anchor.number:  # noqa: SIM102
-            if version.stored_hash != self._anchor.hash:
-                self._find(version, "altered", "its hash is not the anchor's")
-
-    def _check_number(self, version: Version) -> bool:
-        last = self._numbered.number if self._numbered else 0
-        expected = last if version.recovered else last + 1
-        if version.number > expected:
-            text = f"version {expected}" if version.number == expected + 1 else f"versions {expected} to"
-            suffix = "" if version.number == expected + 1 else f" {version.number - 1}"
-            self._find(version, "missing", f"{text}{suffix} before it: not there")
-        return version.number == expected
-
-    def _check_link(self, version: Version) -> None:
-        expected = self._numbered.stored_hash if self._numbered else FIRST_HASH
-        if version.previous != expected:
-            self._find(version, "altered", "it was not written after the version that now stands before it")
-
-    def _check_images(self, version: Version) -> None:
-        if self._last is None:
-            return
-        before = version.before_kept
-        if before is None:  # it says: what the numbered version before left
-            assert self._numbered is not None
-            before = self._numbered.after_kept
-        if before.digest != self._last.after_kept.digest:
-            self._find(version, "gap", f"a write after version {self._last.label} and before it was never recorded")
+def _read(token: str, item: str, scope: Sequence[str]) -> tuple[str, bool, ChainState]:
+    try:
+        number, recovered, was_last, state = json.loads(decode_page_token(token, scope))
+        return version_key(item, int(number), str(recovered)), bool(was_last), ChainState.from_json(state)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InvalidPageTokenError):
+            raise
+        raise InvalidPageTokenError("made by nobody") from error

@@ -9,7 +9,6 @@ deletes expired rows in no order and up to days late, and none of this depends o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import merge
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
 
     from patterns.historic.archive import Archive
 
-_AFTER_RECOVERED = "~"  # sorts behind every position
+AFTER_RECOVERED = "~"
+"""In the place of a position: sorts behind every position."""
 _CLOCKS_DIFFER_MS = 3_600_000  # at most, between the reader's and DynamoDB's
 
 
@@ -43,7 +43,7 @@ def now_ms() -> int:
 
 def whole_span(item: str) -> tuple[str, str]:
     """Return range keys before and behind all versions of an item."""
-    return version_key(item, 0), version_key(item, HIGHEST_NUMBER, _AFTER_RECOVERED)
+    return version_key(item, 0), version_key(item, HIGHEST_NUMBER, AFTER_RECOVERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +101,6 @@ class Tiers:
         walk = _Ascending if forward else _Descending
         return walk(self, self.archive, collection, low, high).walk(rows)
 
-    def every_version(self, collection: str, item: str) -> Iterator[Version]:
-        """Yield every version of an item that is in either tier, strongly consistent; holes are left as they are."""
-        rows = self.hot(collection, *whole_span(item), consistent=True)
-        if self.archive is None:
-            return rows
-        return self._merged(self.archive, collection, rows, self.archive.places(collection, item))
-
     def is_last(self, version: Version | None) -> bool:
         """Whether a table's last row must be its item's last version."""
         if version is None or EXPIRES_AT_S not in version.stored:
@@ -125,34 +118,44 @@ class Tiers:
         consistent: bool = False,
     ) -> Iterator[Version]:
         """Yield the table's rows of a partition from one range key to another, both included."""
-        more: dict[str, Any] = {} if page is None else {"Limit": page}
+        start: dict[str, Any] | None = None
         while True:
-            answer = self.client.query(
-                TableName=self.table_name,
-                KeyConditionExpression="#collection = :collection AND #key BETWEEN :low AND :high",
-                ExpressionAttributeNames={"#collection": COLLECTION, "#key": VERSION_KEY},
-                ExpressionAttributeValues={
-                    ":collection": {"S": collection},
-                    ":low": {"S": low or " "},
-                    ":high": {"S": high},
-                },
-                ScanIndexForward=forward,
-                ConsistentRead=consistent,
-                **more,
+            rows, start = self.hot_page(
+                collection, low, high, forward=forward, limit=page, consistent=consistent, start=start
             )
-            yield from map(read_version, answer["Items"])
-            if "LastEvaluatedKey" not in answer:
+            yield from rows
+            if start is None:
                 return
-            more["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    def _merged(
-        self, archive: Archive, collection: str, rows: Iterator[Version], places: list[str]
-    ) -> Iterator[Version]:
-        hot = {row.stored[VERSION_KEY]["S"]: row for row in rows}
-        for place in dict.fromkeys(merge(hot, places)):
-            version = hot.get(place) or archive.read(collection, place)
-            if version is not None:
-                yield version
+    def hot_page(
+        self,
+        collection: str,
+        low: str,
+        high: str,
+        *,
+        forward: bool = True,
+        limit: int | None = None,
+        consistent: bool = False,
+        start: dict[str, Any] | None = None,
+    ) -> tuple[list[Version], dict[str, Any] | None]:
+        """Return what one query reads of the table's rows, and where the next one starts; ``None`` if that was all."""
+        more: dict[str, Any] = {} if limit is None else {"Limit": limit}
+        if start is not None:
+            more["ExclusiveStartKey"] = start
+        answer = self.client.query(
+            TableName=self.table_name,
+            KeyConditionExpression="#collection = :collection AND #key BETWEEN :low AND :high",
+            ExpressionAttributeNames={"#collection": COLLECTION, "#key": VERSION_KEY},
+            ExpressionAttributeValues={
+                ":collection": {"S": collection},
+                ":low": {"S": low or " "},
+                ":high": {"S": high},
+            },
+            ScanIndexForward=forward,
+            ConsistentRead=consistent,
+            **more,
+        )
+        return list(map(read_version, answer["Items"])), answer.get("LastEvaluatedKey")
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from moto import mock_aws
 
 from functions import accounts_api, asks_api, audit_api, bids_api, history_recorder
+from functions.audit.page import BUDGET_MS
 from functions.environment import AccountsEnvironment, AsksEnvironment, AuditEnvironment, BidsEnvironment
 from functions.matching.batch import work_batch
 from functions.matching.matcher import Matcher
@@ -81,10 +82,8 @@ class AuditedMarket:
             "asks": asks_api.build(AsksEnvironment.from_environ(VARIABLES), client, clock, entropy),
             "bids": bids_api.build(BidsEnvironment.from_environ(VARIABLES), client, clock, entropy),
             "accounts": accounts_api.build(AccountsEnvironment.from_environ(VARIABLES), client, clock),
-            "operator": audit_api.build(
-                AuditEnvironment.from_environ(VARIABLES), client, self.later, wait=lambda _seconds: None
-            ),
         }
+        self.budget_operator(BUDGET_MS)
         self._matcher = Matcher(
             client=client,
             tables=Tables(
@@ -100,6 +99,16 @@ class AuditedMarket:
     def later(self) -> int:
         """Return the operator's time."""
         return self.clock() + self.lateness_ms
+
+    def budget_operator(self, budget_ms: int, client: DynamoDBClient | None = None) -> None:
+        """Give the operator's requests so much time, with none each does one step; and a client, if not the usual."""
+        self._handlers["operator"] = audit_api.build(
+            AuditEnvironment.from_environ(VARIABLES),
+            client or self.client,
+            self.later,
+            wait=lambda _seconds: None,
+            budget_ms=budget_ms,
+        )
 
     # What the market does
 
@@ -232,14 +241,18 @@ class AuditedMarket:
     def audit(self) -> list[Finding]:
         """Audit everything; returns kinds and subjects."""
         found: list[Finding] = []
-        listed = {(part["part"], part["of"]) for page in self._pages({}) for part in page["parts"]}
-        for part, of in sorted(listed, key=str):
-            for page in self._pages({"part": part, **({"of": of} if of else {})}):
+        for part in self.parts():
+            for page in self.pages(part):
                 assert not page["undecided"], page
                 found += [(finding["kind"], finding["subject"]) for finding in page["findings"]]
         return found
 
-    def _pages(self, query: Mapping[str, str]) -> Generator[dict[str, Any]]:
+    def parts(self) -> list[dict[str, str]]:
+        """Return the queries for all parts."""
+        listed = {(part["part"], part["of"]) for page in self.pages({}) for part in page["parts"]}
+        return [{"part": part, **({"of": of} if of else {})} for part, of in sorted(listed, key=str)]
+
+    def pages(self, query: Mapping[str, str]) -> Generator[dict[str, Any]]:
         following: dict[str, str] = {}
         for _ in range(1000):
             reply = self.send("GET", "/operator/audit", player="operator", query={**query, **following})

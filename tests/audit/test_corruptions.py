@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions.audit.page import encode_state
 from patterns.dynamodb.items import encode_item
 from tests.audit.market import AuditedMarket, opened
 
@@ -217,6 +218,17 @@ def test_what_is_still_to_be_settled_is_no_finding(sound: Sound) -> None:
         ({"part": "tape", "of": "tulips"}, "of", "known_material"),
         ({"part": "tape", "of": "copper", "next": "abc"}, "next", "page_token"),
         ({"next": "bm8"}, "next", "page_token"),
+        ({"part": "tape", "of": "copper", "next": encode_state({"after": 1}, ("tape", "iron"))}, "next", "page_token"),
+        ({"part": "lines", "of": "bob", "next": encode_state({"after": 1}, ("orders", "bob"))}, "next", "page_token"),
+        (
+            {
+                "part": "lines",
+                "of": "bob",
+                "next": encode_state({"line": "wallet", "token": "of another line"}, ("lines", "bob")),
+            },
+            "next",
+            "page_token",
+        ),
     ],
 )
 def test_a_wrong_question_names_field_and_rule(sound: Sound, query: dict[str, str], field: str, rule: str) -> None:

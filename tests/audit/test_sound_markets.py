@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.audit import orders_part
+from functions.audit import trails
 from tests.audit.market import AuditedMarket, opened
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _terms = st.sampled_from(
         {"time_in_force": "GTD", "expires_at": "2026-12-01T08:00:00.000Z"},
     ]
 )
-_steps = st.lists(
+steps = st.lists(
     st.one_of(
         st.tuples(
             st.just("place"),
@@ -88,7 +88,7 @@ def run(market: AuditedMarket, steps: list[Any]) -> None:
 
 
 @settings(max_examples=12, deadline=None)
-@given(_steps, st.booleans())
+@given(steps, st.booleans())
 def test_whatever_players_do(steps: list[Any], to_the_end: bool) -> None:
     with opened() as market:
         run(market, steps)
@@ -103,7 +103,7 @@ def test_whatever_players_do(steps: list[Any], to_the_end: bool) -> None:
 
 def test_what_moved_nothing_long_ago_is_found_on_the_tape(monkeypatch: pytest.MonkeyPatch) -> None:
     """An order that takes the place of one of its size holds nothing more: no journal names the commit."""
-    monkeypatch.setattr(orders_part, "NEWEST_COMMITS", 1)
+    monkeypatch.setattr(trails, "_COMMITS", 1)
     place: tuple[Any, ...] = ("place", "alice", "asks", 5, "1.10", {})
     replace = ("replace", 6, 5, "1.05")
     others = [("place", "bob", "asks", 1, "1.10", {"post_only": True}), ("match",)] * 6
