@@ -17,6 +17,8 @@ PROGRAMS: Final = {
     "optimistic_locking_vs_naive": "attempts, calls and units a write under 1 to 16 writers",
     "historic_vs_naive": "a history behind the stream against a copy made in the request: calls, units, bytes",
     "sequenced_log_vs_naive": "appends and consumers against counter, increment and put: events/s, calls, units",
+    "express_vs_stream": "from request to every client: the express lane against the stream path, p50 in one run",
+    "local_throughput": "milliseconds of CPU an order by process of the local environment, and the latency left",
     "footprint": "the Lambda archive, importing each handler, memory of the local environment at rest",
 }
 

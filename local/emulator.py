@@ -1,8 +1,9 @@
 """The AWS emulator (MiniStack) as a child process: loopback only, a log file, a clean stop, and no life beyond its
 parent's.
 
-`python -m local.emulator FOLDER` is the child: it runs MiniStack, notes in the folder what roles do in it, and ends it
-when the pipe on its standard input closes, which the operating system does when the parent dies, however it dies.
+`python -m local.emulator FOLDER PIPE` is the child: it runs MiniStack, notes in the folder what roles do in it, tells
+the pipe which streams are written, and ends it when the pipe on its standard input closes, which the operating system
+does when the parent dies, however it dies.
 """
 
 from __future__ import annotations
@@ -18,8 +19,15 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from local.permissions import RoleCall, note_calls, read_calls
+from local.announcements import announce_writes, listen
+from local.permissions import RoleCall, check_publishing, note_calls, read_calls
+from local.quickening import quicken
+from local.workers import Workers, obey, request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 HOST = "127.0.0.1"
 ACCOUNT_ID = "000000000000"
@@ -30,7 +38,7 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _READY_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0
 _KILL_TIMEOUT_S = 5.0
-_IDLE_WORKER_S = 15
+_IDLE_WORKER_S = 120
 
 
 class PortTaken(Exception):  # noqa: N818 - a statement of what is the case
@@ -85,6 +93,11 @@ class Emulator:
         Port to listen on; chosen freely by default.
     keep_state
         Load the data of an earlier run at the start and save it at the stop.
+    function_variables
+        Environment variables of every function besides its own, such as where an AWS service is that the emulator
+        leaves to another process.
+    on_write
+        Called with the ARN of every stream that was written, soon after, from a thread of its own.
     """
 
     def __init__(
@@ -95,11 +108,15 @@ class Emulator:
         region: str = "us-east-1",
         port: int | None = None,
         keep_state: bool = False,
+        function_variables: Mapping[str, str] | None = None,
+        on_write: Callable[[str], None] = lambda stream_arn: None,
     ) -> None:
         self._folder = folder
         self._log_path = log_path
         self._region = region
+        self._function_variables = dict(function_variables or {})
         self._keep_state = keep_state
+        self._on_write = on_write
         self._process: subprocess.Popen[bytes] | None = None
         self.port = port if port is not None else free_port()
 
@@ -129,9 +146,11 @@ class Emulator:
         temporary = self._folder / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
-        with self._log_path.open("ab") as log:
+        announced, announcing = os.pipe()
+        with self._log_path.open("ab") as log, os.fdopen(announcing, "wb"):
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "local.emulator", str(self._folder)],
+                [sys.executable, "-m", "local.emulator", str(self._folder), str(announcing)],
+                pass_fds=(announcing,),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -139,6 +158,8 @@ class Emulator:
                 cwd=_PACKAGE_ROOT,
                 start_new_session=True,
             )
+        listener = (announced, self._on_write)
+        threading.Thread(target=listen, args=listener, name="announcements", daemon=True).start()
         deadline = time.monotonic() + _READY_TIMEOUT_S
         while not self._answers():
             if self._process.poll() is not None:
@@ -149,6 +170,20 @@ class Emulator:
                 self.stop()
                 raise EmulatorFailed(f"the emulator did not answer within {_READY_TIMEOUT_S:g} s; see {self._log_path}")
             time.sleep(0.02)
+
+    def give_way(self, functions: frozenset[str]) -> None:
+        """Let functions that nobody waits for have only the time that others leave.
+
+        Parameters
+        ----------
+        functions
+            Names of functions, all of them at each call.
+        """
+        if self._process is not None and self._process.stdin is not None:
+            # It may have ended by itself, which is noticed elsewhere.
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(request(functions))
+                self._process.stdin.flush()
 
     @property
     def alive(self) -> bool:
@@ -215,24 +250,30 @@ class Emulator:
             "PERSIST_STATE": "1" if self._keep_state else "0",
             "STATE_DIR": str(self._folder / "data"),
             "PYTHONDONTWRITEBYTECODE": "1",
+            # Host names as on AWS; who calls them locally knows another address.
+            "APPSYNC_EVENTS_HTTP_HOST_TEMPLATE": "{api_id}.appsync-api.{region}.amazonaws.com",
+            "APPSYNC_EVENTS_REALTIME_HOST_TEMPLATE": "{api_id}.appsync-realtime-api.{region}.amazonaws.com",
+            **self._function_variables,
         }
 
 
-def _end_with_parent() -> None:
-    """Block until standard input closes, then end this process the way `Emulator.stop` does."""
-    while os.read(0, 1):
-        pass
+def _obey_parent(workers: Workers) -> None:
+    """Do what the parent asks for until standard input closes; then end this process the way `Emulator.stop` does."""
+    for line in sys.stdin.buffer:
+        obey(workers, line)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def main() -> None:
     """Run MiniStack in this process."""
-    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
-    note_calls(Path(sys.argv[1]))
-    from ministack.app import main as ministack  # noqa: PLC0415 - its settings are read from the environment at import
+    from local.serving import serve  # noqa: PLC0415 - whoever starts the child needs no server
 
-    sys.argv = ["ministack"]
-    ministack()
+    note_calls(Path(sys.argv[1]))
+    check_publishing()
+    quicken()
+    announce_writes(int(sys.argv[2]))
+    threading.Thread(target=_obey_parent, args=(Workers(),), name="parent", daemon=True).start()
+    serve(HOST, int(os.environ["GATEWAY_PORT"]))
 
 
 if __name__ == "__main__":

@@ -90,6 +90,9 @@ class RunningEnvironment:
         How many deployments it has seen, the failed ones too.
     keep_state
         Whether its data survives a stop.
+    feed_url
+        WebSocket address of its Event APIs' real-time endpoints, and `feed_pid` of the process that serves them; None
+        if it has none.
     """
 
     stack: str
@@ -103,6 +106,8 @@ class RunningEnvironment:
     started_at_ms: int
     deployments: int
     keep_state: bool
+    feed_url: str | None
+    feed_pid: int | None
 
     def client(self, service_name: str) -> Any:
         """A boto3 client of the environment's account.
@@ -139,6 +144,7 @@ class LocalEnvironment:
         self.schedules = self.folder / "schedules.json"
         self.log = self.folder / "supervisor.log"
         self.emulator_log = self.folder / "emulator.log"
+        self.feed_log = self.folder / "feed.log"
         self._lock = self.folder / "supervisor.lock"
 
     def data(self, *, keep_state: bool) -> Path:
@@ -398,5 +404,5 @@ def _lock(file: IO[str], kind: int) -> bool:
 
 def _replace(path: Path, document: Any) -> None:
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    partial.write_text(json.dumps(document), encoding="utf-8")
     partial.replace(path)

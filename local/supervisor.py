@@ -25,12 +25,14 @@ from local.clients import isolate
 from local.delivery.aws import AwsPorts
 from local.delivery.checkpoints import FileCheckpoints, MemoryCheckpoints
 from local.delivery.engine import DeliveryEngine
+from local.delivery.reader import Polling
 from local.delivery.schedules import ScheduleRunner
 from local.delivery.wiring import WiringError, load_wiring
 from local.deployer.errors import DeployError
 from local.deployer.project import load_project
 from local.emulator import ACCOUNT_ID, Emulator, EmulatorFailed, PortTaken, check_port
 from local.environment import PROJECT_ROOT, DeployFailed, EnvironmentBusy, LocalEnvironment, RunningEnvironment
+from local.feed.process import FeedProcess
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -41,9 +43,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_WATCH_S = 0.5
+_WATCH_S = 1.0
 _DRAIN_S = 15.0
 _STOP_DELIVERY_S = 10.0
+# The emulator tells of every write, and no stream of it is resharded by itself.
+_POLLING = Polling(unannounced_ms=5000)
+_DISCOVERY_MS = 10_000
 
 
 class Supervisor:
@@ -71,6 +76,7 @@ class Supervisor:
         self._redeploy = False
         self._engine: DeliveryEngine | None = None
         self._schedules: ScheduleRunner | None = None
+        self._feed = FeedProcess(environment.feed_log)
         self._deployments = 0
         self._started_at_ms = 0
         self._refused: tuple[RoleCall, ...] = ()
@@ -109,6 +115,8 @@ class Supervisor:
             region=region,
             port=self._port if self._port is not None else self._previous_port(),
             keep_state=self._keep_state,
+            function_variables={"AWS_ENDPOINT_URL_APPSYNC": self._feed.publishing_url},
+            on_write=self._announce,
         )
         checkpoints = FileCheckpoints(self._data / "checkpoints.json") if self._keep_state else MemoryCheckpoints()
         ports = AwsPorts(emulator.endpoint_url, region, ACCOUNT_ID)
@@ -120,7 +128,8 @@ class Supervisor:
             outputs = self._deploy(emulator)
             if self._stop.is_set():
                 return
-            self._deliver(ports, checkpoints)
+            self._serve_feed(emulator)
+            self._deliver(emulator, ports, checkpoints)
             self._started_at_ms = time.time_ns() // 1_000_000
             self._publish(emulator, region, outputs)
             _log.info("ready at %s", emulator.endpoint_url)
@@ -129,6 +138,7 @@ class Supervisor:
             try:
                 self._end(emulator)
             finally:
+                self._feed.stop()
                 emulator.stop()
                 shutil.rmtree(self._emulator_folder / "tmp", ignore_errors=True)
 
@@ -142,6 +152,8 @@ class Supervisor:
             self._woken.clear()
             if not emulator.alive:
                 raise DeployFailed(f"the emulator has ended; see {self._environment.emulator_log}")
+            if self._feed.revive():
+                self._publish(emulator, region, outputs)
             if self._engine is not None and (stats := self._engine.stats()) != published:
                 self._environment.describe_delivery(stats)
                 published = stats
@@ -156,10 +168,11 @@ class Supervisor:
                     self._environment.report_failure(error)
                 if self._stop.is_set():
                     return
-                # A deployment that failed half-way has changed resources too: delivery follows the state file.
+                # A deployment that failed half-way has changed resources too: delivery and feed follow the state file.
                 self._stop_delivery()
+                self._serve_feed(emulator)
                 try:
-                    self._deliver(ports, checkpoints)
+                    self._deliver(emulator, ports, checkpoints)
                 except DeployFailed as error:
                     self._environment.report_failure(error)
                 self._publish(emulator, region, outputs)
@@ -216,17 +229,36 @@ class Supervisor:
             raise DeployFailed(causes[-1] if causes else f"the deployer ended with code {process.returncode}")
         return json.loads(out)
 
-    def _deliver(self, ports: AwsPorts, checkpoints: CheckpointStore) -> None:
+    def _serve_feed(self, emulator: Emulator) -> None:
+        self._feed.configure(emulator.endpoint_url, self._resources())
+
+    def _resources(self) -> list[dict[str, Any]]:
         document = json.loads(self._state_path.read_text(encoding="utf-8"))
-        resources = [resource for resource in document["deployment"]["resources"] if not resource.get("delete")]
+        return [resource for resource in document["deployment"]["resources"] if not resource.get("delete")]
+
+    def _deliver(self, emulator: Emulator, ports: AwsPorts, checkpoints: CheckpointStore) -> None:
         try:
-            wiring = load_wiring(resources)
+            wiring = load_wiring(self._resources())
         except WiringError as error:
             raise DeployFailed(str(error)) from None
-        self._engine = DeliveryEngine(wiring, ports, ports, ports, ports, checkpoints=checkpoints)
+        emulator.give_way(wiring.functions_behind)
+        self._engine = DeliveryEngine(
+            wiring,
+            ports,
+            ports,
+            ports,
+            ports,
+            checkpoints=checkpoints,
+            polling=_POLLING,
+            discovery_ms=_DISCOVERY_MS,
+        )
         self._engine.start()
         self._schedules = ScheduleRunner(wiring.schedules, ports, ports, checkpoints=checkpoints)
         self._schedules.start()
+
+    def _announce(self, stream_arn: str) -> None:
+        if (engine := self._engine) is not None:
+            engine.announce(stream_arn)
 
     def _stop_delivery(self) -> None:
         # First what starts new work, then what carries it on.
@@ -250,6 +282,8 @@ class Supervisor:
             started_at_ms=self._started_at_ms,
             deployments=self._deployments,
             keep_state=self._keep_state,
+            feed_url=self._feed.realtime_url,
+            feed_pid=self._feed.pid,
         )
         self._environment.describe(running)
 

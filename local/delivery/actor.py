@@ -27,30 +27,44 @@ class ShardActor:
     Parameters
     ----------
     reader : ShardReader
-        The reader to run; it starts at once.
+        The reader to run.
     """
 
     def __init__(self, reader: ShardReader) -> None:
         self._reader = reader
         self._mailbox: queue.SimpleQueue[_Settled | None] = queue.SimpleQueue()
+        self._announced = False
+        self._hurried = False
         self._work: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
         self._stopping = False
         self._in_flight = 0
         self._workers = reader.mapping.batching.parallelization
-        name = f"delivery-{reader.mapping.name}-{reader.shard_id}"
+        self._name = f"delivery-{reader.mapping.name}-{reader.shard_id}"
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+
+    def start(self) -> None:
+        """Start; what was announced before counts."""
         for _ in range(self._workers):
-            threading.Thread(target=self._deliver, name=f"{name}-worker", daemon=True).start()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            threading.Thread(target=self._deliver, name=f"{self._name}-worker", daemon=True).start()
         self._thread.start()
 
-    def wake(self) -> None:
-        """Read now: records were just put."""
-        self._mailbox.put(None)
+    def announce(self) -> None:
+        """Read as soon as the source's kind allows: the stream was written."""
+        # One message is enough until the reader has seen it.
+        if not self._announced:
+            self._announced = True
+            self._mailbox.put(None)
+
+    def hurry(self) -> None:
+        """Read now."""
+        if not self._hurried:
+            self._hurried = True
+            self._mailbox.put(None)
 
     def stop(self) -> None:
         """Ask the threads to end once the deliveries under way have returned."""
         self._stopping = True
-        self.wake()
+        self._mailbox.put(None)
 
     def join(self, timeout_s: float) -> bool:
         """Wait for that; return whether it happened."""
@@ -81,14 +95,19 @@ class ShardActor:
         try:
             settled = self._mailbox.get(timeout=timeout_s)
             while True:
-                if settled is None:
-                    self._reader.wake()
-                else:
+                if settled is not None:
                     self._in_flight -= 1
                     self._reader.settle(*settled)
                 settled = self._mailbox.get_nowait()
         except queue.Empty:
-            return
+            pass
+        # Cleared before they are acted upon: what is announced from here on makes another message.
+        if self._announced:
+            self._announced = False
+            self._reader.announce()
+        if self._hurried:
+            self._hurried = False
+            self._reader.hurry()
 
     def _deliver(self) -> None:
         while (delivery := self._work.get()) is not None:

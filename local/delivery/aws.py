@@ -6,6 +6,7 @@ import base64
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
@@ -23,18 +24,20 @@ from local.delivery.ports import (
     TargetError,
 )
 from local.delivery.records import DynamoDBRecord, KinesisRecord, StreamRecord, canonical_key
+from local.delivery.wire import RefusedError, SignedConnection, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from http.client import HTTPResponse
 
     from types_boto3_dynamodbstreams import DynamoDBStreamsClient
     from types_boto3_kinesis import KinesisClient
-    from types_boto3_lambda import LambdaClient
     from types_boto3_sqs import SQSClient
 
     from local.delivery.mappings import Source
     from local.delivery.records import Json
 
+_ANSWER_S = 20
 _LONGEST_INVOCATION_S = 900
 _REFUSALS = {"AccessDeniedException", "ResourceNotFoundException", "InvalidArgumentException", "ValidationException"}
 
@@ -59,18 +62,20 @@ class AwsPorts:
         once = Config(
             retries={"total_max_attempts": 1},
             connect_timeout=2,
-            read_timeout=20,
+            read_timeout=_ANSWER_S,
             max_pool_connections=32,
             parameter_validation=False,
         )
-        patient = once.merge(Config(read_timeout=_LONGEST_INVOCATION_S + 10))
         self._dynamodb: DynamoDBStreamsClient = session.client(
             "dynamodbstreams", endpoint_url=endpoint_url, config=once
         )
         self._kinesis: KinesisClient = session.client("kinesis", endpoint_url=endpoint_url, config=once)
-        self._lambda: LambdaClient = session.client("lambda", endpoint_url=endpoint_url, config=patient)
         self._sqs: SQSClient = session.client("sqs", endpoint_url=endpoint_url)
         self._queue_urls: dict[str, str] = {}
+        where = (endpoint_url, region, access_key_id)
+        self._changes = SignedConnection("dynamodb", *where, timeout_s=_ANSWER_S)
+        self._stream = SignedConnection("kinesis", *where, timeout_s=_ANSWER_S)
+        self._functions = SignedConnection("lambda", *where, timeout_s=_LONGEST_INVOCATION_S + 10)
 
     def shards(self, source: Source) -> Sequence[Shard]:
         """Return the stream's shards, all pages."""
@@ -99,7 +104,7 @@ class AwsPorts:
                 StreamARN=source.stream_arn, ShardId=shard_id, ShardIteratorType=position.kind, **request
             )["ShardIterator"]
         except ClientError as error:
-            raise _source_error(error) from None
+            raise _source_error(_code(error), str(error)) from None
         except BotoCoreError as error:
             raise SourceUnavailableError(str(error)) from None
 
@@ -107,50 +112,48 @@ class AwsPorts:
         """Return the next page of a shard."""
         try:
             if source.kind == "dynamodb":
-                changes = self._dynamodb.get_records(ShardIterator=iterator, Limit=limit)
-                documents = cast("list[dict[str, Any]]", changes["Records"])
-                return Page(tuple(map(_dynamodb_record, documents)), changes.get("NextShardIterator") or None)
-            page = self._kinesis.get_records(ShardIterator=iterator, Limit=limit, StreamARN=source.stream_arn)
-        except ClientError as error:
-            raise _source_error(error) from None
-        except BotoCoreError as error:
+                page = self._changes.call(
+                    "DynamoDBStreams_20120810.GetRecords", {"ShardIterator": iterator, "Limit": limit}
+                )
+            else:
+                page = self._stream.call(
+                    "Kinesis_20131202.GetRecords",
+                    {"ShardIterator": iterator, "Limit": limit, "StreamARN": source.stream_arn},
+                )
+        except RefusedError as error:
+            raise _source_error(error.code, str(error)) from None
+        except UnansweredError as error:
             raise SourceUnavailableError(str(error)) from None
-        rows = cast("list[dict[str, Any]]", page["Records"])
-        return Page(tuple(map(_kinesis_record, rows)), page.get("NextShardIterator") or None)
+        record_of = _dynamodb_record if source.kind == "dynamodb" else _kinesis_record
+        return Page(tuple(map(record_of, page["Records"])), page.get("NextShardIterator") or None)
 
     def invoke(self, function: str, event: Json) -> Invocation:
         """Invoke a function and wait."""
         payload = json.dumps(event, separators=(",", ":")).encode()
-        try:
-            answer = self._lambda.invoke(FunctionName=function, InvocationType="RequestResponse", Payload=payload)
-            body = answer["Payload"].read()
-        except (BotoCoreError, ClientError) as error:
-            raise NotReachedError(str(error)) from None
+        answer, body = self._invoke(function, payload, "RequestResponse")
         try:
             response = json.loads(body) if body else None
         except ValueError:
             response = body.decode(errors="replace")
-        return Invocation(response, answer.get("FunctionError"), answer["ResponseMetadata"].get("RequestId", ""))
+        return Invocation(response, answer.getheader("X-Amz-Function-Error"), answer.getheader("x-amzn-RequestId", ""))
 
     def enqueue(self, function: str, event: str) -> None:
         """Invoke a function without waiting: its retries and its on-failure destination are the endpoint's."""
-        try:
-            self._lambda.invoke(FunctionName=function, InvocationType="Event", Payload=event.encode())
-        except (BotoCoreError, ClientError) as error:
-            raise NotReachedError(str(error)) from None
+        self._invoke(function, event.encode(), "Event")
 
     def put_records(self, stream_arn: str, entries: Sequence[tuple[str, bytes]]) -> Sequence[str | None]:
         """Put entries in one call."""
+        records = [
+            {"PartitionKey": partition_key, "Data": base64.b64encode(data).decode("ascii")}
+            for partition_key, data in entries
+        ]
         try:
-            answer = self._kinesis.put_records(
-                StreamARN=stream_arn,
-                Records=[{"PartitionKey": partition_key, "Data": data} for partition_key, data in entries],
-            )
-        except ClientError as error:
-            if _code(error) in _REFUSALS:
+            answer = self._stream.call("Kinesis_20131202.PutRecords", {"StreamARN": stream_arn, "Records": records})
+        except RefusedError as error:
+            if error.code in _REFUSALS:
                 raise TargetError(str(error)) from None
             raise NotReachedError(str(error)) from None
-        except BotoCoreError as error:
+        except UnansweredError as error:
             raise NotReachedError(str(error)) from None
         return [entry.get("ErrorCode") for entry in answer["Records"]]
 
@@ -164,6 +167,17 @@ class AwsPorts:
             self._sqs.send_message(QueueUrl=self._queue_urls[queue_arn], MessageBody=json.dumps(message))
         except (BotoCoreError, ClientError) as error:
             raise NotReachedError(str(error)) from None
+
+    def _invoke(self, function: str, payload: bytes, invocation_type: str) -> tuple[HTTPResponse, bytes]:
+        path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
+        headers = {"X-Amz-Invocation-Type": invocation_type, "Content-Type": "application/json"}
+        try:
+            answer, body = self._functions.post(path, payload, headers)
+        except UnansweredError as error:
+            raise NotReachedError(str(error)) from None
+        if answer.status >= 300:
+            raise NotReachedError(f"invoking {function}: HTTP {answer.status}: {body.decode(errors='replace')[:500]}")
+        return answer, body
 
     def _dynamodb_shards(self, source: Source) -> list[Shard]:
         shards: list[Shard] = []
@@ -196,38 +210,22 @@ def _code(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
 
 
-def _source_error(error: ClientError) -> Exception:
-    match _code(error):
+def _source_error(code: str, reason: str) -> Exception:
+    match code:
         case "ExpiredIteratorException":
-            return IteratorExpiredError(str(error))
+            return IteratorExpiredError(reason)
         case "TrimmedDataAccessException":
-            return RecordsTrimmedError(str(error))
+            return RecordsTrimmedError(reason)
         case _:
-            return SourceUnavailableError(str(error))
+            return SourceUnavailableError(reason)
 
 
 def _kinesis_record(row: dict[str, Any]) -> StreamRecord:
-    arrival: datetime = row["ApproximateArrivalTimestamp"]
-    return KinesisRecord(row["SequenceNumber"], row["PartitionKey"], round(arrival.timestamp() * 1000), row["Data"])
+    arrival_ms = round(row["ApproximateArrivalTimestamp"] * 1000)
+    return KinesisRecord(row["SequenceNumber"], row["PartitionKey"], arrival_ms, base64.b64decode(row["Data"]))
 
 
 def _dynamodb_record(document: dict[str, Any]) -> StreamRecord:
     change = document["dynamodb"]
-    created: datetime = change["ApproximateCreationDateTime"]
-    plain = cast("dict[str, object]", _json_values(document))
-    keys = cast("dict[str, object]", plain["dynamodb"])["Keys"]
-    return DynamoDBRecord(change["SequenceNumber"], canonical_key(keys), round(created.timestamp() * 1000), plain)
-
-
-def _json_values(value: object) -> object:
-    """Return boto3's values as the JSON a function gets: binary as base64 text, times as epoch seconds."""
-    if isinstance(value, dict):
-        return {name: _json_values(field) for name, field in cast("dict[str, object]", value).items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_json_values(element) for element in cast("list[object]", value)]
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    if isinstance(value, datetime):
-        seconds = value.timestamp()
-        return int(seconds) if seconds.is_integer() else seconds
-    return value
+    created_ms = round(change["ApproximateCreationDateTime"] * 1000)
+    return DynamoDBRecord(change["SequenceNumber"], canonical_key(change["Keys"]), created_ms, document)

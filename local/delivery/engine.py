@@ -17,7 +17,7 @@ from local.delivery.stats import MappingStats
 from local.delivery.targets import FunctionTarget, PipeTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from local.delivery.mappings import EventSourceMapping, Wiring
     from local.delivery.ports import (
@@ -56,7 +56,7 @@ class DeliveryEngine:
     streams, invoker, destinations, sink, clock, checkpoints
         The ports. Checkpoints default to memory, the clock to the system's.
     polling : Polling
-        How often shards are read. AWS polls DynamoDB streams 4 times, Kinesis once a second.
+        How often shards are read.
     backoff : Backoff
         Waits before retries.
     discovery_ms : int
@@ -80,7 +80,7 @@ class DeliveryEngine:
         self._streams = streams
         self._invoker = invoker
         self._destinations = destinations
-        self._sink = _WakingSink(sink, self._wake_readers_of)
+        self._sink = sink
         self._clock = clock
         self._checkpoints = checkpoints or MemoryCheckpoints()
         self._polling = polling
@@ -173,17 +173,19 @@ class DeliveryEngine:
         deadline = time.monotonic() + timeout_s
         before = None
         while time.monotonic() < deadline:
-            readers = list(self._readers.values())
-            polls = [reader.empty_polls for reader in readers]
-            for actor in list(self._actors.values()):
-                actor.wake()
+            readers = list(self._readers.items())
+            polls = [reader.empty_polls for _, reader in readers]
             # The first empty page may have been asked for before now; the second was not.
-            while not all(
-                reader.idle and (reader.consumer.ended or reader.empty_polls > seen + 1)
-                for reader, seen in zip(readers, polls, strict=True)
-            ):
+            while unread := [
+                key
+                for (key, reader), seen in zip(readers, polls, strict=True)
+                if not (reader.idle and (reader.consumer.ended or reader.empty_polls > seen + 1))
+            ]:
                 if time.monotonic() > deadline:
                     return False
+                for key in unread:
+                    if key in self._actors:
+                        self._actors[key].hurry()
                 time.sleep(0.005)
             # Nothing was read since the last round either: so no pipe put anything its consumers have not seen.
             after = [reader.consumer.counts.records for reader in list(self._readers.values())]
@@ -191,6 +193,19 @@ class DeliveryEngine:
                 return True
             before = after
         return False
+
+    def announce(self, stream_arn: str) -> None:
+        """Be told that a stream was written; from any thread, at any time.
+
+        Parameters
+        ----------
+        stream_arn : str
+            The stream; one that nothing reads is ignored.
+        """
+        for key, actor in list(self._actors.items()):
+            reader = self._readers[key]
+            if reader.mapping.source.stream_arn == stream_arn:
+                actor.announce()
 
     def stats(self) -> tuple[MappingStats, ...]:
         """Return the counters of every mapping and pipe; cheap, and safe from any thread."""
@@ -226,7 +241,9 @@ class DeliveryEngine:
                 LOG.exception("shard discovery failed; trying again")
             for key, reader in self._readers.items():
                 if key not in self._actors and not self._stopping.is_set():
+                    # Known before it reads, so that no announcement after its first read is missed.
                     self._actors[key] = ShardActor(reader)
+                    self._actors[key].start()
             self._stopping.wait(0.25)
 
     def _discovered_all(self) -> bool:
@@ -287,25 +304,3 @@ class DeliveryEngine:
             polling=self._polling,
             backoff=self._backoff,
         )
-
-    def _wake_readers_of(self, stream_arn: str) -> None:
-        for key, reader in list(self._readers.items()):
-            if reader.mapping.source.stream_arn == stream_arn:
-                actor = self._actors.get(key)
-                if actor:
-                    actor.wake()
-                else:
-                    reader.wake()
-
-
-class _WakingSink:
-    """Puts records and wakes the readers of the stream, so that a pipe's output does not wait for a poll."""
-
-    def __init__(self, sink: KinesisSink, wake_readers_of: Callable[[str], None]) -> None:
-        self._sink = sink
-        self._wake_readers_of = wake_readers_of
-
-    def put_records(self, stream_arn: str, entries: Sequence[tuple[str, bytes]]) -> Sequence[str | None]:
-        codes = self._sink.put_records(stream_arn, entries)
-        self._wake_readers_of(stream_arn)
-        return codes

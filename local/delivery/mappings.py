@@ -162,3 +162,15 @@ class Wiring:
     mappings: tuple[EventSourceMapping, ...] = ()
     pipes: tuple[Pipe, ...] = ()
     schedules: tuple[Schedule, ...] = ()
+
+    @property
+    def functions_behind(self) -> frozenset[str]:
+        """Names of the functions that nobody waits for: schedules and tables' change streams invoke them."""
+        behind = [mapping.function for mapping in self.mappings if mapping.source.kind == "dynamodb"]
+        behind += [schedule.function for schedule in self.schedules]
+        return frozenset(_function_name(function) for function in behind)
+
+
+def _function_name(function: str) -> str:
+    """Return a function's name, given that or its ARN with or without an alias."""
+    return function.split(":")[6] if function.startswith("arn:") else function

@@ -20,7 +20,7 @@ from local.delivery.ports import (
 from local.delivery.shard import Backoff, Delivery, Entry, NotReached, Outcome, ShardConsumer, Succeeded
 
 if TYPE_CHECKING:
-    from local.delivery.mappings import EventSourceMapping, Pipe
+    from local.delivery.mappings import EventSourceMapping, Pipe, Source
     from local.delivery.ports import CheckpointStore, Clock, FailureDestination, Page, StreamSource
     from local.delivery.targets import Target
 
@@ -33,19 +33,33 @@ _LARGEST_PAGE = {"dynamodb": 1000, "kinesis": 10_000}
 class Polling:
     """How often a shard is read.
 
+    Lambda "polls shards in your DynamoDB stream for records at a base rate of 4 times per second" and those of a
+    Kinesis stream "at a base rate of once per second" (AWS Lambda Developer Guide, "Polling and batching streams"); a
+    pipe is taken to do the same. With enhanced fan-out, records are pushed.
+
     Attributes
     ----------
-    shortest_ms : int
-        Wait after an empty page of a stream that was busy a moment ago, or of an enhanced-fan-out consumer.
-    longest_ms : int
-        Wait once the stream has been idle for long.
-    keen_ms : int
-        How long a stream counts as busy after a record.
+    dynamodb_ms, kinesis_ms, fan_out_ms : int
+        Shortest time between two reads of a shard, by kind of source. A page that was full is followed by the next one
+        at once, and an announced write to a stream with fan-out is read at once.
+    unannounced_ms : int
+        Longest time between two reads. Only an engine that is told of every write may read less often than the source
+        is to be polled: for it, this is what a lost announcement costs.
+    failed_ms : int
+        Wait after a read that failed.
     """
 
-    shortest_ms: int = 25
-    longest_ms: int = 200
-    keen_ms: int = 1000
+    dynamodb_ms: int = 250
+    kinesis_ms: int = 1000
+    fan_out_ms: int = 25
+    unannounced_ms: int = 0
+    failed_ms: int = 200
+
+    def interval_ms(self, source: Source) -> int:
+        """Return the shortest time between two reads of a shard of a source."""
+        if source.enhanced_fan_out:
+            return self.fan_out_ms
+        return self.dynamodb_ms if source.kind == "dynamodb" else self.kinesis_ms
 
 
 class ShardReader:
@@ -86,8 +100,8 @@ class ShardReader:
         self._polling = polling
         self._iterator: str | None = None
         self._read_up_to: str | None = None
+        self._last_poll_ms = 0
         self._next_poll_ms = 0
-        self._last_record_ms = clock()
         saved = checkpoints.load(mapping.mapping_id, mapping.source.stream_arn, shard_id)
         if saved:
             self._read_up_to = saved.sequence_number
@@ -103,8 +117,14 @@ class ShardReader:
         """Return the clock's time."""
         return self._clock()
 
-    def wake(self) -> None:
-        """Read at the next opportunity: records were just put."""
+    def announce(self) -> None:
+        """Read as soon as the source's kind allows: the stream was written."""
+        pushed = self.mapping.source.enhanced_fan_out
+        earliest_ms = 0 if pushed else self._last_poll_ms + self._polling.interval_ms(self.mapping.source)
+        self._next_poll_ms = min(self._next_poll_ms, earliest_ms)
+
+    def hurry(self) -> None:
+        """Read at the next opportunity."""
         self._next_poll_ms = 0
 
     def poll(self) -> int:
@@ -113,19 +133,19 @@ class ShardReader:
         room = self.consumer.room
         if self.consumer.ended or not room or now_ms < self._next_poll_ms:
             return 0
+        limit = min(room, _LARGEST_PAGE[self.mapping.source.kind])
+        self._last_poll_ms = now_ms
         try:
-            entries, ended = self._read(min(room, _LARGEST_PAGE[self.mapping.source.kind]))
+            entries, ended = self._read(limit)
         except (SourceUnavailableError, IteratorExpiredError, RecordsTrimmedError) as error:
             self._note(f"reading failed: {error}")
-            self._next_poll_ms = now_ms + self._polling.longest_ms
+            self._next_poll_ms = now_ms + self._polling.failed_ms
             return 0
         now_ms = self._clock()
-        if entries:
-            self._last_record_ms = now_ms
-            self._next_poll_ms = now_ms
-        else:
-            self.empty_polls += 1
-            self._next_poll_ms = now_ms + self._empty_wait_ms(now_ms)
+        if len(entries) < limit:
+            interval_ms = self._polling.interval_ms(self.mapping.source)
+            self._next_poll_ms = self._last_poll_ms + max(interval_ms, self._polling.unannounced_ms)
+        self.empty_polls += not entries
         if ended:
             self.consumer.end()
         self.consumer.accept(entries, now_ms)
@@ -169,12 +189,6 @@ class ShardReader:
 
     def _passes(self, entry: Entry) -> bool:
         return accepts(self.mapping.batching.patterns, entry.record, entry.event)
-
-    def _empty_wait_ms(self, now_ms: int) -> int:
-        idle_ms = now_ms - self._last_record_ms
-        if self.mapping.source.enhanced_fan_out or idle_ms <= self._polling.keen_ms:
-            return self._polling.shortest_ms
-        return min(self._polling.longest_ms, max(self._polling.shortest_ms, idle_ms // 20))
 
     def _read(self, limit: int) -> tuple[list[Entry], bool]:
         try:

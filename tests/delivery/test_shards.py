@@ -179,26 +179,3 @@ def test_an_iterator_that_expired_after_its_records_were_trimmed_goes_on_with_th
     world.streams.iterator, world.streams.records = trimmed, expired
     world.run(for_ms=10_000)
     assert delivered == first + later[-2:]
-
-
-@pytest.mark.parametrize(("arn", "idle_polls_a_second"), [(STREAM, 5), (f"{STREAM}/consumer/matcher:1", 40)])
-def test_an_idle_stream_is_polled_less_unless_records_are_pushed_and_a_busy_one_often(
-    arn: str, idle_polls_a_second: int
-) -> None:
-    world = World(of(mapping(Batching(10), source=replace(KINESIS, arn=arn))))
-    world.run(for_ms=60_000)
-    polls = 0
-    read = world.streams.records
-
-    def counting(source: Source, iterator: str, limit: int) -> Page:
-        nonlocal polls
-        polls += 1
-        return read(source, iterator, limit)
-
-    world.streams.records = counting
-    world.run(for_ms=10_000)
-    assert abs(polls - 10 * idle_polls_a_second) <= 2
-    polls = 0
-    world.put("a")
-    world.run(for_ms=1000)
-    assert polls >= 30

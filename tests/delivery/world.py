@@ -9,6 +9,7 @@ from local.delivery.checkpoints import MemoryCheckpoints
 from local.delivery.engine import DeliveryEngine
 from local.delivery.mappings import Batching, EventSourceMapping, Pipe, Source, Wiring
 from local.delivery.memory import ManualClock, MemoryInvoker, MemoryQueues, MemoryStreams
+from local.delivery.reader import Polling
 from local.delivery.shard import Backoff
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ PIPE_ARN = f"arn:aws:pipes:{ACCOUNT}:pipe/bids-to-orders"
 KINESIS = Source("kinesis", STREAM, STREAM, "TRIM_HORIZON")
 DYNAMODB = Source("dynamodb", TABLE_STREAM, TABLE_STREAM, "TRIM_HORIZON")
 FAST = Backoff(base_ms=10, longest_ms=80)
+OFTEN = Polling(dynamodb_ms=25, kinesis_ms=25)
 
 
 def mapping(batching: Batching, *, source: Source = KINESIS, report: bool = False) -> Mapped:
@@ -63,6 +65,7 @@ class World:
         checkpoints: CheckpointStore | None = None,
         sink: Callable[[MemoryStreams], KinesisSink] = lambda streams: streams,
         backoff: Backoff = FAST,
+        polling: Polling = OFTEN,
     ) -> None:
         self.clock = ManualClock()
         self.streams = MemoryStreams(self.clock)
@@ -72,6 +75,7 @@ class World:
         self.checkpoints = checkpoints or MemoryCheckpoints()
         self.wiring = wiring
         self.backoff = backoff
+        self.polling = polling
         self.sink = sink(self.streams)
         self.invoker = MemoryInvoker({FUNCTION: handler}, before)
         self.engine = self.new_engine()
@@ -86,6 +90,7 @@ class World:
             self.sink,
             self.clock,
             self.checkpoints,
+            polling=self.polling,
             backoff=self.backoff,
             discovery_ms=500,
         )

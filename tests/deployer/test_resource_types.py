@@ -46,6 +46,13 @@ _SCHEDULE = {
     "target": _CALL,
 }
 _ALARM = {"comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 1, "threshold": 0}
+_TOKENS = {"authType": "AMAZON_COGNITO_USER_POOLS", "cognitoConfig": {"awsRegion": "us-east-1", "userPoolId": "p"}}
+_EVENTS = {
+    "authProviders": [_TOKENS, {"authType": "AWS_IAM"}],
+    "connectionAuthModes": [{"authType": "AMAZON_COGNITO_USER_POOLS"}],
+    "defaultPublishAuthModes": [{"authType": "AWS_IAM"}],
+    "defaultSubscribeAuthModes": [{"authType": "AMAZON_COGNITO_USER_POOLS"}],
+}
 _METRIC = {"metricName": "Errors", "namespace": "AWS/Lambda", "period": 60, "stat": "Sum", "dimensions": {"F": "g"}}
 
 _CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -127,6 +134,21 @@ _CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "tags": {"a": "b"},
         },
     ),
+    "aws:appsync/api:Api": (
+        {"eventConfig": {**_EVENTS, "logConfig": {"cloudwatchLogsRoleArn": _ROLE, "logLevel": "ERROR"}}},
+        {
+            "eventConfig": {
+                "authProviders": [
+                    {"authType": "OPENID_CONNECT", "openidConnectConfig": {"issuer": "https://a", "clientId": "b"}},
+                    {"authType": "AWS_IAM"},
+                ],
+                "connectionAuthModes": [{"authType": "OPENID_CONNECT"}],
+                "defaultPublishAuthModes": [{"authType": "AWS_IAM"}],
+                "defaultSubscribeAuthModes": [{"authType": "OPENID_CONNECT"}],
+            },
+            "tags": {"a": "b"},
+        },
+    ),
     "aws:apigatewayv2/api:Api": (
         {"protocolType": "HTTP", "corsConfiguration": {"allowOrigins": ["https://a"]}},
         {"protocolType": "HTTP", "description": "The API", "tags": {"a": "b"}},
@@ -188,6 +210,7 @@ def test_resources_that_hang_on_others(stack: Stack) -> None:
     """Routes, stages, policies and the like: made, changed, and gone with what they hang on."""
     roots: list[tuple[str, dict[str, Any]]] = [
         ("aws:apigatewayv2/api:Api", {"protocolType": "HTTP"}),
+        ("aws:appsync/api:Api", {"eventConfig": _EVENTS}),
         ("aws:iam/role:Role", {"assumeRolePolicy": _POLICY}),
         ("aws:sns/topic:Topic", {}),
         ("aws:sqs/queue:Queue", {}),
@@ -196,7 +219,7 @@ def test_resources_that_hang_on_others(stack: Stack) -> None:
         ("aws:lambda/layerVersion:LayerVersion", {"layerName": "libraries", "code": _EMPTY_ZIP}),
         ("aws:s3/bucket:Bucket", {"forceDestroy": True}),
     ]
-    api_id, role_name, topic_arn, queue_url, pool_id, function_name, _, bucket = (
+    api_id, event_api_id, role_name, topic_arn, queue_url, pool_id, function_name, _, bucket = (
         identifier for identifier, _ in stack.up(*roots)
     )
 
@@ -226,6 +249,15 @@ def test_resources_that_hang_on_others(stack: Stack) -> None:
                     "authorizerType": "JWT",
                     "identitySources": ["$request.header.Authorization"],
                     "jwtConfiguration": {"issuer": "https://a", "audiences": ["c" if last else "d"]},
+                },
+            ),
+            (
+                "aws:appsync/channelNamespace:ChannelNamespace",
+                {
+                    "apiId": event_api_id,
+                    "name": "news",
+                    "codeHandlers": f"export function onSubscribe(ctx) {{ return {str(last).lower()} }}",
+                    **({"tags": {"a": "b"}} if last else {}),
                 },
             ),
             ("aws:apigatewayv2/stage:Stage", {"apiId": api_id, "name": "$default", "autoDeploy": True, **stage}),
@@ -323,7 +355,22 @@ def test_resources_that_hang_on_others(stack: Stack) -> None:
     stack.up(*roots, *leaves(last=False))
     stack.up(*roots, *leaves(last=True))
     changes = stack.reconciler.changes
-    assert (changes["updated"], changes["replaced"], changes["unchanged"]) == (16, 3, len(roots))
+    assert (changes["updated"], changes["replaced"], changes["unchanged"]) == (17, 3, len(roots))
+
+
+@pytest.mark.parametrize("mode", ["API_KEY", "AWS_LAMBDA"])
+def test_an_event_api_that_cannot_be_served_is_refused(stack: Stack, mode: str) -> None:
+    config = {**_EVENTS, "connectionAuthModes": [{"authType": mode}]}
+    with pytest.raises(DeployError, match=rf"eventConfig\.connectionAuthModes: {mode} does not exist locally"):
+        stack.up(("aws:appsync/api:Api", {"eventConfig": config}))
+
+
+def test_an_event_api_has_the_hosts_of_aws(stack: Stack) -> None:
+    ((api_id, outputs),) = stack.up(("aws:appsync/api:Api", {"eventConfig": _EVENTS}))
+    assert outputs["dns"] == {
+        "HTTP": f"{api_id}.appsync-api.us-east-1.amazonaws.com",
+        "REALTIME": f"{api_id}.appsync-realtime-api.us-east-1.amazonaws.com",
+    }
 
 
 def test_a_function_imports_from_its_layer_and_sees_the_next_version(stack: Stack) -> None:
@@ -343,6 +390,27 @@ def test_a_function_imports_from_its_layer_and_sees_the_next_version(stack: Stac
     assert deploy(2, "goodbye") == (name, "goodbye")
     assert len(RESOURCE_TYPES["aws:lambda/layerVersion:LayerVersion"].listing(stack.aws) or ()) == 1
     stack.aws.logs.delete_log_group(logGroupName=f"/aws/lambda/{name}")
+
+
+def test_an_alias_calls_the_version_that_was_published_last(stack: Stack) -> None:
+    def deploy(version: int, text: str) -> Any:
+        code = _zip(**{"handler.py": f"def handle(event, context):\n    return {text!r}\n"})
+        function = {**_FUNCTION, "name": "warm", "handler": "handler.handle", "code": code, "publish": True}
+        alias = {"name": "live", "functionName": "warm", "functionVersion": str(version)}
+        warm = {"functionName": "warm", "qualifier": "live", "provisionedConcurrentExecutions": version}
+        (_, made), (_, called), _ = stack.up(
+            ("aws:lambda/function:Function", function),
+            ("aws:lambda/alias:Alias", alias),
+            ("aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig", warm),
+        )
+        assert (made["version"], called["arn"]) == (str(version), f"{made['arn']}:live")
+        kept = stack.aws.lambda_.get_provisioned_concurrency_config(FunctionName="warm", Qualifier="live")
+        assert kept.get("RequestedProvisionedConcurrentExecutions") == version
+        return json.loads(stack.aws.lambda_.invoke(FunctionName=called["arn"])["Payload"].read())
+
+    assert (deploy(1, "first"), deploy(2, "second")) == ("first", "second")
+    stack.up()
+    stack.aws.logs.delete_log_group(logGroupName="/aws/lambda/warm")
 
 
 @pytest.mark.parametrize("kept", [False, True])

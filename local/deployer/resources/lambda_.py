@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from local.deployer.aws import Aws
     from local.deployer.state import Properties
 
-_CODE = frozenset({"code", "architectures", "publish"})
+_CODE = frozenset({"code", "architectures"})
 _NAMES = {"name": "FunctionName"}
 _MAPPING_NAMES = {"destinationArn": "Destination"}
 
@@ -40,6 +40,7 @@ class Function(ResourceType):
             "reservedConcurrentExecutions",
             "role",
             "runtime",
+            "snapStart",
             "tags",
             "timeout",
             "tracingConfig",
@@ -52,31 +53,34 @@ class Function(ResourceType):
     def create(self, aws: Aws, inputs: Properties) -> Created:
         if "code" not in inputs:
             raise DeployError("property code: a function needs an archive")
-        function = without(inputs, "code", "reservedConcurrentExecutions", *self.ignored)
+        function = without(inputs, "code", "publish", "reservedConcurrentExecutions", *self.ignored)
         parameters = request("lambda", "CreateFunction", {**function, "code": {"zipFile": inputs["code"].data}}, _NAMES)
         aws.lambda_.create_function(**parameters, Tags=inputs["tagsAll"])
         name = str(inputs["name"])
         if inputs.get("reservedConcurrentExecutions", -1) >= 0:
             self._reserve(aws, name, inputs)
-        return Created(name, _outputs(aws, name))
+        return Created(name, _outputs(aws, name, inputs))
 
     def update(self, aws: Aws, existing: Existing, inputs: Properties, changed: frozenset[str]) -> Properties:
         name = existing.id
         if changed & _CODE:
-            parameters = {key: inputs[key] for key in ("architectures", "publish") if key in inputs}
+            parameters = {key: inputs[key] for key in ("architectures",) if key in inputs}
             aws.lambda_.update_function_code(
                 **request(
                     "lambda", "UpdateFunctionCode", {"functionName": name, "zipFile": inputs["code"].data, **parameters}
                 )
             )
-        if changed - _CODE - {"tagsAll", "reservedConcurrentExecutions", *self.ignored}:
-            configuration = without(inputs, "reservedConcurrentExecutions", "packageType", *_CODE, *self.ignored)
+        if changed - _CODE - {"publish", "tagsAll", "reservedConcurrentExecutions", *self.ignored}:
+            configuration = without(
+                inputs, "publish", "reservedConcurrentExecutions", "packageType", *_CODE, *self.ignored
+            )
             cleared: Properties = {
                 "environment": {"variables": {}},
                 "layers": [],
                 "description": "",
                 "deadLetterConfig": {"targetArn": ""},
                 "tracingConfig": {"mode": "PassThrough"},
+                "snapStart": {"applyOn": "None"},
                 "memorySize": 128,
                 "timeout": 3,
             }
@@ -92,7 +96,7 @@ class Function(ResourceType):
             aws.lambda_.untag_resource(Resource=arn, TagKeys=tags.removed)
         if tags.added:
             aws.lambda_.tag_resource(Resource=arn, Tags=tags.added)
-        return _outputs(aws, name)
+        return _outputs(aws, name, inputs)
 
     def delete(self, aws: Aws, existing: Existing) -> None:
         aws.lambda_.delete_function(FunctionName=existing.id)
@@ -109,20 +113,69 @@ class Function(ResourceType):
             aws.lambda_.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=reserved)
 
 
-def _outputs(aws: Aws, name: str) -> Properties:
+def _outputs(aws: Aws, name: str, inputs: Properties) -> Properties:
     configuration = aws.lambda_.get_function(FunctionName=name).get("Configuration", {})
     arn = configuration.get("FunctionArn", "")
-    version = configuration.get("Version", "$LATEST")
+    # As the provider does after every change: Lambda publishes nothing if nothing has changed.
+    version = aws.lambda_.publish_version(FunctionName=name)["Version"] if inputs.get("publish") else "$LATEST"
     return {
         "arn": arn,
         "codeSha256": configuration.get("CodeSha256", ""),
-        "invokeArn": f"arn:{PARTITION}:apigateway:{aws.region}:lambda:path/2015-03-31/functions/{arn}/invocations",
+        "invokeArn": _invoke_arn(aws, arn),
         "lastModified": configuration.get("LastModified", ""),
         "name": name,
         "qualifiedArn": f"{arn}:{version}",
         "sourceCodeSize": configuration.get("CodeSize", 0),
         "version": version,
     }
+
+
+def _invoke_arn(aws: Aws, arn: str) -> str:
+    return f"arn:{PARTITION}:apigateway:{aws.region}:lambda:path/2015-03-31/functions/{arn}/invocations"
+
+
+class Alias(ResourceType):
+    token = "aws:lambda/alias:Alias"
+    mapped = frozenset({"description", "functionName", "functionVersion", "name", "routingConfig"})
+    replace_on = frozenset({"functionName", "name"})
+    naming = Naming(max_length=128)
+
+    def create(self, aws: Aws, inputs: Properties) -> Created:
+        alias = aws.lambda_.create_alias(**request("lambda", "CreateAlias", without(inputs)))
+        return Created(f"{inputs['functionName']}/{inputs['name']}", self._outputs(aws, alias["AliasArn"]))
+
+    def update(self, aws: Aws, existing: Existing, inputs: Properties, changed: frozenset[str]) -> Properties:
+        removed = {"description": ""} if "description" not in inputs else {}
+        alias = aws.lambda_.update_alias(**request("lambda", "UpdateAlias", {**without(inputs), **removed}))
+        return self._outputs(aws, alias["AliasArn"])
+
+    def delete(self, aws: Aws, existing: Existing) -> None:
+        aws.lambda_.delete_alias(FunctionName=existing.inputs["functionName"], Name=existing.inputs["name"])
+
+    def _outputs(self, aws: Aws, arn: str) -> Properties:
+        return {"arn": arn, "invokeArn": _invoke_arn(aws, arn)}
+
+
+class ProvisionedConcurrencyConfig(ResourceType):
+    """Kept by the emulator, whose functions are always warm."""
+
+    token = "aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig"
+    mapped = frozenset({"functionName", "provisionedConcurrentExecutions", "qualifier"})
+    replace_on = frozenset({"functionName", "qualifier"})
+
+    def create(self, aws: Aws, inputs: Properties) -> Created:
+        aws.lambda_.put_provisioned_concurrency_config(
+            **request("lambda", "PutProvisionedConcurrencyConfig", without(inputs))
+        )
+        return Created(f"{inputs['functionName']}:{inputs['qualifier']}", {})
+
+    def update(self, aws: Aws, existing: Existing, inputs: Properties, changed: frozenset[str]) -> Properties:
+        return self.create(aws, inputs).outputs
+
+    def delete(self, aws: Aws, existing: Existing) -> None:
+        aws.lambda_.delete_provisioned_concurrency_config(
+            FunctionName=existing.inputs["functionName"], Qualifier=existing.inputs["qualifier"]
+        )
 
 
 class LayerVersion(ResourceType):
@@ -279,4 +332,12 @@ class EventSourceMapping(ResourceType):
         }
 
 
-TYPES = (Function(), LayerVersion(), FunctionEventInvokeConfig(), Permission(), EventSourceMapping())
+TYPES = (
+    Function(),
+    Alias(),
+    ProvisionedConcurrencyConfig(),
+    LayerVersion(),
+    FunctionEventInvokeConfig(),
+    Permission(),
+    EventSourceMapping(),
+)
