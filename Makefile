@@ -6,10 +6,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint format bench clean
+.PHONY: help run latency serve test lint format bench clean
 
 help:
 	@echo "make run     start the local environment, play a seeded trading day on it, check every invariant, stop"
+	@echo "make latency 50 orders/s for two minutes, from request to every client's receipt, with a report"
 	@echo "make serve   start the local environment and keep it running until Ctrl-C"
 	@echo "make test    all tests"
 	@echo "make lint    ruff and pyright (strict)"
@@ -32,6 +33,10 @@ $(VENV)/.development: $(VENV)/.runtime requirements-dev.txt
 
 run: $(VENV)/.runtime
 	@$(BIN)/market run
+
+latency: $(VENV)/.runtime
+	@$(BIN)/market up
+	@$(BIN)/market latency --rate 50 --minutes 2 --players 24 --report .local/latency.html; measured=$$?; $(BIN)/market down && exit $$measured
 
 serve: $(VENV)/.runtime
 	@$(BIN)/market serve

@@ -31,6 +31,7 @@ def fund_players(
     currency_digits: int,
     day: str,
     clients: int,
+    units: int = STARTING_UNITS,
 ) -> None:
     """Give every player the same goods and money, each once: a deposit sent twice has the same reference.
 
@@ -46,6 +47,8 @@ def fund_players(
         Short text that no other trading day has: the references are made of it.
     clients
         Number of threads.
+    units
+        Of each material.
 
     Raises
     ------
@@ -55,7 +58,7 @@ def fund_players(
         The API does not answer.
     """
     money = format_price(min(STARTING_TICKS * tick_minor, _MOST_MINOR), currency_digits)
-    amounts: list[tuple[str, str | int]] = [(MONEY, money), *((material, STARTING_UNITS) for material in materials)]
+    amounts: list[tuple[str, str | int]] = [(MONEY, money), *((material, units) for material in materials)]
 
     def fund(player_id: str) -> None:
         with MarketApi(api_url) as api:

@@ -44,6 +44,8 @@ class PlayerPool:
         self._pool_id = str(environment.output("player_pool_id"))
         self._client_id = str(environment.output("player_pool_client_id"))
         self._cognito = cast("CognitoIdentityProviderClient", environment.client("cognito-idp"))
+        # A client makes its exception classes at their first use; two threads at once would get different ones.
+        self._exists = self._cognito.exceptions.UsernameExistsException
 
     def mint_token(self, player: str) -> str:
         """Sign a player in, creating them if they are new.
@@ -102,5 +104,5 @@ class PlayerPool:
         return attributes["sub"]
 
     def _create(self, player: str) -> None:
-        with suppress(self._cognito.exceptions.UsernameExistsException):
+        with suppress(self._exists):
             self._cognito.admin_create_user(UserPoolId=self._pool_id, Username=player, MessageAction="SUPPRESS")

@@ -8,11 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.environments import Environment, find_environment
-from cli.failures import UnsoundMarketError
+from cli.failures import CommandFailedError, UnsoundMarketError
 from cli.funding import fund_players
+from cli.latency.command import measure_and_show
+from cli.latency.measuring import RunPlan
+from cli.latency.patterns import Pattern
 from cli.lifecycle import interrupt_on_termination, require_local, require_stopped, start, stop
 from cli.players import PlayerPool
 from cli.report import print_conservation, print_day, print_orders, print_sending, print_verdict, summarize_day
@@ -22,6 +27,7 @@ from cli.service import service_token
 from cli.simulation import SentOrder, lost_orders, send_orders
 from cli.table_reader import TableReader
 from cli.trading_day import PlannedOrder, plan_trading_day
+from local.environment import PROJECT_ROOT
 from market.fees import Fees
 from market.invariants import asset_totals, check_invariants
 from market.money import parse_price
@@ -31,7 +37,12 @@ Orders = Annotated[int, typer.Option(help="How many orders they send in all.", m
 Seed = Annotated[int, typer.Option(help="The same seed gives the same orders.")]
 Clients = Annotated[int, typer.Option(help="Concurrent connections.", min=1, max=64)]
 
+LATENCY_REPORT = PROJECT_ROOT / ".local" / "latency.html"
+"""Where `market run` leaves the report of its latencies."""
+
 _SIGN_INS_AT_ONCE = 4
+_LATENCY_PER_S, _LATENCY_MINUTES = 10, 1 / 3
+_LATENCY_PLAYERS, _LATENCY_WATCHERS = 8, 2
 
 
 def simulate(
@@ -45,14 +56,34 @@ def simulate(
 
 
 def run(ctx: typer.Context, players: Players = 24, orders: Orders = 600, seed: Seed = 1, clients: Clients = 8) -> None:
-    """Start a fresh local environment, play a trading day on it, report, stop."""
+    """Start a fresh local environment, play a trading day on it, report, measure latencies for a moment, stop."""
     require_local(ctx, "up")
     require_stopped("play on it: `market simulate`")
     interrupt_on_termination()
     try:
-        _play(start(port=None, keep_state=False), players, orders, seed, clients)
+        environment = start(port=None, keep_state=False)
+        _play(environment, players, orders, seed, clients)
+        _measure_latency(environment, seed)
     finally:
         stop()
+
+
+def _measure_latency(environment: Environment, seed: int) -> None:
+    """Measure a market that is sound; that it cannot be measured makes it no less so."""
+    if environment.outputs.get("feed_http_host") is None:
+        return
+    plan = RunPlan(
+        Pattern.STEADY,
+        _LATENCY_PER_S,
+        _LATENCY_MINUTES,
+        players=_LATENCY_PLAYERS,
+        watchers=_LATENCY_WATCHERS,
+        seed=seed,
+    )
+    try:
+        measure_and_show(environment, plan, report=LATENCY_REPORT)
+    except (CommandFailedError, BotoCoreError, ClientError, OSError) as failure:
+        screen().print(f"latencies were not measured: {escape(str(failure))}", style="yellow", soft_wrap=True)
 
 
 def _play(environment: Environment, players: int, orders: int, seed: int, clients: int) -> None:
