@@ -5,7 +5,8 @@ from __future__ import annotations
 from random import Random
 
 from benchmarks.peers.tape import BUY, CANCEL, IMMEDIATE_OR_CANCEL, LIMIT, SELL, Message
-from market.matching.order_book import OrderBook, Side, TimeInForce
+from market.matching.order_book import OrderBook, TimeInForce
+from market.side import Side
 
 MIDDLE = 1_000_000
 LEVELS = 5

@@ -40,6 +40,7 @@ from market.accounts.changes import deposit
 from market.order_ids import OrderIdGenerator
 from market.requests.placing import PlaceOrder, PlacingRules, TimeInForce
 from market.requests.replacing import ReplaceOrder
+from market.tracing import Origin, new_trace_id
 from patterns.dynamodb.item_size import item_size
 from patterns.dynamodb.items import decode_item, encode_item
 
@@ -126,7 +127,12 @@ class Market:
 def place(changes: OrderChanges, player: str, **kind: Any) -> Order:
     """Place an order of a player."""
     terms: dict[str, Any] = {"material": "copper", "quantity": 10, "limit_minor": 1250} | kind
-    return changes.placed(NewOrder(player, changes.order_ids.next_id(), PlaceOrder(**terms), changes.clock()))
+    order_id, now_ms = changes.order_ids.next_id(), changes.clock()
+    return changes.placed(NewOrder(player, order_id, PlaceOrder(**terms), now_ms, _origin(now_ms)))
+
+
+def _origin(now_ms: int) -> Origin:
+    return Origin(new_trace_id(os.urandom), now_ms)
 
 
 def naive(client: Metered, player: str, side: str, number: int, *, repaired: bool) -> None:
@@ -180,12 +186,14 @@ def _naively(client: Metered, side: str, repaired: bool, player: str) -> Callabl
 
 def _canceling(changes: OrderChanges, player: str) -> Callable[[int], object]:
     orders = [place(changes, player) for _ in range(ORDERS)]
-    return lambda number: changes.canceled(player, _stored(changes, player, orders[number]))
+    origin = _origin(changes.clock())
+    return lambda number: changes.canceled(player, _stored(changes, player, orders[number]), origin)
 
 
 def _replacing(changes: OrderChanges, wanted: ReplaceOrder, player: str) -> Callable[[int], object]:
     orders = [place(changes, player) for _ in range(ORDERS)]
-    return lambda number: changes.replaced(player, _stored(changes, player, orders[number]), wanted)
+    origin = _origin(changes.clock())
+    return lambda number: changes.replaced(player, _stored(changes, player, orders[number]), wanted, origin)
 
 
 def _stored(changes: OrderChanges, player: str, order: Order) -> Order:

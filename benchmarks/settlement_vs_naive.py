@@ -36,7 +36,7 @@ from functions.settling.order_parts import order_parts
 from functions.settling.settlement import SETTLEMENT_CODEC, Settlement, settlement_id
 from functions.settling.steps import SettlementSteps
 from functions.settling.tape_reader import TapeReader
-from market.matching.order_book import Side
+from market.side import Side
 from market.tape import encode_commit
 from patterns.aggregator import Aggregator, ByPredicate
 from patterns.dynamodb.items import encode_item

@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from functions.clock import now_ms
-from market.matching.order_book import Side
+from market.side import Side
 from market.tape import Closing, TapeCommit, TapeOrder, TradeFill
 
 if TYPE_CHECKING:

@@ -68,13 +68,31 @@ class MarketApi:
     ) -> None:
         self._connection.close()
 
+    def connect(self) -> None:
+        """Open the connection before the first request needs it.
+
+        Raises
+        ------
+        EnvironmentUnavailableError
+            Nobody listens.
+        """
+        try:
+            self._connection.connect()
+        except OSError as error:
+            raise EnvironmentUnavailableError(f"no answer from {self._api_url}: {error}") from error
+
     def get(self, path: str, token: str, query: Mapping[str, str | int | None] | None = None) -> Reply:
         """Read a resource; query parameters that are None are left out, here and elsewhere."""
         return self._request("GET", _with_query(path, query), token, None)
 
-    def post(self, path: str, token: str, body: Mapping[str, object]) -> Reply:
-        """Send an order or a transfer. It must carry an id of its own, which makes the resend below safe."""
-        return self._request("POST", path, token, json.dumps(body).encode())
+    def post(
+        self, path: str, token: str, body: Mapping[str, object], *, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """Send an order or a transfer. It must carry an id of its own, which makes the resend below safe.
+
+        `headers` go along with those that every request has.
+        """
+        return self._request("POST", path, token, json.dumps(body).encode(), headers=headers)
 
     def patch(self, path: str, token: str, body: Mapping[str, object]) -> Reply:
         """Change an order. Never sent again by itself: what is asked for may be a new order."""
@@ -84,14 +102,23 @@ class MarketApi:
         """Cancel orders: asked for twice, it is done once."""
         return self._request("DELETE", _with_query(path, query), token, None)
 
-    def _request(self, method: str, path: str, token: str, body: bytes | None, *, attempts: int = 2) -> Reply:
-        headers = {"Authorization": f"Bearer {token}"}
+    def _request(
+        self,
+        method: str,
+        path: str,
+        token: str,
+        body: bytes | None,
+        *,
+        attempts: int = 2,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        fields = {"Authorization": f"Bearer {token}", **(headers or {})}
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            fields["Content-Type"] = "application/json"
         started = time.perf_counter()
         for attempt in range(1, attempts + 1):
             try:
-                self._connection.request(method, self._base_path + path, body, headers)
+                self._connection.request(method, self._base_path + path, body, fields)
                 response = self._connection.getresponse()
                 text = response.read()
             except (OSError, HTTPException) as error:

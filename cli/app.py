@@ -23,9 +23,13 @@ from cli import (
 from cli.environments import LOCAL
 from cli.failures import CommandFailedError, UnusableCommandError
 from cli.history import history
+from cli.latency.command import latency
+from cli.latency_model.command import model
 from cli.screen import screen
+from cli.tracing import trace
+from cli.watch import watch
 from local.environment import DeployFailed, EnvironmentBusy, EnvironmentNotRunning, PortTaken
-from market.tables import UnreadableItemError
+from market.whole_tables import UnreadableItemError
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9_.-]{1,100}){0,2}")
 
@@ -102,4 +106,7 @@ for command in (settlements.settlements, settlements.settle, audit.audit):
     app.command(rich_help_panel="Operating")(command)
 for command in (trading_day_commands.simulate, trading_day_commands.run):
     app.command(rich_help_panel="Trading day")(command)
+app.command(rich_help_panel="Real time")(watch)
+for command in (latency, trace, model):
+    app.command(rich_help_panel="Real time")(command)
 app.add_typer(history, name="history", rich_help_panel="Trading")

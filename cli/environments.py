@@ -34,11 +34,14 @@ class Environment:
         The stack's outputs by name.
     client
         Makes a boto3 client of a service (such as ``dynamodb``) in the environment.
+    realtime_url
+        Address of the live feed, if it is not the exported one: locally no host has that name.
     """
 
     name: str
     outputs: dict[str, Any]
     client: Callable[[str], Any]
+    realtime_url: str | None = None
 
     @property
     def api_url(self) -> str:
@@ -82,7 +85,7 @@ def find_environment(name: str) -> Environment:
         running = find(name)
         if running is None:
             raise EnvironmentUnavailableError("the local environment is not running: start it with `market up`")
-        return Environment(name, running.outputs, running.client)
+        return Environment(name, running.outputs, running.client, running.feed_url)
     outputs = _stack_outputs(name)
     session = cast("Any", boto3.Session(region_name=outputs.get("region")))  # its client() has an overload per service
     return Environment(name, outputs, session.client)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cli.simulation import SentOrder
     from market.accounts.rows import AccountTables
     from market.invariants import AssetTotals, Verdict
-    from market.tables import MarketTables
+    from market.whole_tables import MarketTables
 
 _MOST_LINES = 20
 _STATUSES = ("PENDING", "NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED", "REJECTED")

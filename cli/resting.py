@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from market.accounts.rows import AccountTables
-    from market.tables import MarketTables
+    from market.whole_tables import MarketTables
 
 RESTING_LIMIT_S = 120
 """How long the tables may stay unchanged, with work left, before the market counts as stuck. Orders that are past their

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cli.trading_day import PlannedChange, PlannedStep
-    from market.tables import Bid, MarketTables, SellOrder
+    from market.tables import Bid, SellOrder
+    from market.whole_tables import MarketTables
 
 SENDING_ATTEMPTS = 4
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from market.accounts.rows import AccountTables
-from market.tables import MarketTables
+from market.whole_tables import MarketTables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,6 +5,7 @@ from typing import TypedDict
 import pulumi
 
 from components.code_archive import code_archive
+from components.express_lane import open_express_lane
 from components.function import Function
 from components.http_api import HttpApi
 from components.inputs import check_inputs
@@ -27,6 +28,8 @@ class BuyPipelineArgs(TypedDict):
     """Settings of the environment."""
     api: HttpApi
     """API that serves the routes."""
+    orders: KinesisStream
+    """Stream that carries orders to the matcher."""
     accounts: Table
     """Players' accounts: who places an order has what it needs moved to held."""
     journal: Table
@@ -67,9 +70,13 @@ class BuyPipeline(pulumi.ComponentResource):
                     "BIDS_TABLE": bids.table_name,
                     "ACCOUNTS_TABLE": args["accounts"].table_name,
                     "JOURNAL_TABLE": args["journal"].table_name,
+                    "TRACING": settings.tracing.value,
                     **settings.placing_variables,
+                    **({"ORDERS_STREAM_NAME": args["orders"].stream_name} if settings.express_lane else {}),
                 },
                 "log_retention_days": settings.log_retention_days,
+                # One full core: players wait for this function.
+                "memory_mb": 1769,
                 **settings.order_way,
                 "alarm_topic_arn": args["alarm_topic_arn"],
             },
@@ -78,6 +85,8 @@ class BuyPipeline(pulumi.ComponentResource):
         bids.grant(bids_api, "PutItem", "UpdateItem", "GetItem", "Query")
         args["accounts"].grant(bids_api, "UpdateItem", "Query")
         args["journal"].grant(bids_api, "PutItem")
+        if settings.express_lane:
+            open_express_lane(bids_api, args["orders"], args["alarm_topic_arn"])
         for route_key in (
             "POST /bids",
             "GET /bids",
@@ -92,18 +101,16 @@ class BuyPipeline(pulumi.ComponentResource):
         self._args = args
         self.register_outputs({})
 
-    def feed(self, orders: KinesisStream, start_after: pulumi.Input[str]) -> None:
-        """Send every new bid, and what buyers ask of theirs, to a stream, keyed by material.
+    def feed(self, start_after: pulumi.Input[str]) -> None:
+        """Send every new bid, and what buyers ask of theirs, to the stream, keyed by material.
 
         Parameters
         ----------
-        orders
-            Stream that carries orders to the matcher.
         start_after
             A value known only once the matcher is reading.
         """
         self.bids.pipe_to(
-            orders,
+            self._args["orders"],
             filter_pattern=_NEW_BIDS_AND_REQUESTS,
             partition_key="$.dynamodb.NewImage.material.S",
             log_retention_days=self._args["settings"].log_retention_days,

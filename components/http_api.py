@@ -68,7 +68,8 @@ class HttpApi(pulumi.ComponentResource):
             cors_configuration={
                 "allow_origins": list(origins),
                 "allow_methods": ["GET", "POST", "PATCH", "DELETE"],
-                "allow_headers": ["authorization", "content-type"],
+                "allow_headers": ["authorization", "content-type", "traceparent"],
+                "expose_headers": ["traceresponse"],
                 "max_age": 3600,
             }
             if origins

@@ -8,6 +8,7 @@ LONGEST_NAME: Mapping[str, int] = {
     "DeadLetterQueue": 66,
     "Function": 47,
     "KinesisStream": 113,
+    "LiveFeed": 38,
     "Pipe": 51,
     "Schedule": 47,
     "Table": 241,
@@ -15,10 +16,10 @@ LONGEST_NAME: Mapping[str, int] = {
 """Characters a component's logical name may have, by the component's type name.
 
 A resource's physical name is the component's name, a suffix such as ``-function``, and eight characters of Pulumi's
-against collisions; AWS takes 64 of a role, function, pipe or schedule, 80 of a queue, 63 of a bucket, 128 of a Kinesis
-stream and 255 of a table. Longer names fail in the middle of a deployment, long after the program was read. Source: the
-services' API references (CreateRole, CreateFunction, CreatePipe, CreateSchedule, CreateQueue, CreateBucket,
-CreateStream, CreateTable).
+against collisions; AWS takes 50 of an Event API, 64 of a role, function, pipe or schedule, 80 of a queue, 63 of a
+bucket, 128 of a Kinesis stream and 255 of a table. Longer names fail in the middle of a deployment, long after the
+program was read. Source: the services' API references (CreateApi, CreateRole, CreateFunction, CreatePipe,
+CreateSchedule, CreateQueue, CreateBucket, CreateStream, CreateTable).
 """
 
 

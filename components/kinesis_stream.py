@@ -58,6 +58,12 @@ class KinesisStream(pulumi.ComponentResource):
         self.stream_name = stream.name
         self.register_outputs({"arn": self.arn, "stream_name": self.stream_name})
 
+    def grant_put(self, function: Function) -> None:
+        """Let a function put single records on the stream."""
+        function.allow(
+            f"puts-on-{self.pulumi_resource_name}", [{"actions": ["kinesis:PutRecord"], "resources": [self.arn]}]
+        )
+
     def subscribe(
         self,
         function: Function,

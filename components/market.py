@@ -13,6 +13,7 @@ from components.history import MarketHistory
 from components.http_api import HttpApi
 from components.inputs import check_inputs
 from components.kinesis_stream import KinesisStream
+from components.live_feed import LiveFeed
 from components.market_data import MarketData
 from components.matching import Matching
 from components.notifications import Notifications
@@ -37,6 +38,8 @@ class Market(pulumi.ComponentResource):
     """Issuer of player tokens."""
     api: HttpApi
     """The market's HTTP API."""
+    feed: LiveFeed | None
+    """What players' clients listen to; None if the environment has no live feed."""
     orders: KinesisStream
     """Stream of orders and of what players ask of them, keyed by material."""
     accounts: Accounts
@@ -85,6 +88,11 @@ class Market(pulumi.ComponentResource):
             },
             child,
         )
+        feed = None
+        if settings.live_feed:
+            feed = LiveFeed(
+                f"{name}-feed", {"settings": settings, "players": players, "alarm_topic_arn": alarms.arn}, child
+            )
         orders = KinesisStream(
             f"{name}-orders", {"shards": settings.kinesis_shards, "alarm_topic_arn": alarms.arn}, child
         )
@@ -96,6 +104,7 @@ class Market(pulumi.ComponentResource):
             {
                 "settings": settings,
                 "api": api,
+                "orders": orders,
                 "accounts": accounts.accounts,
                 "journal": accounts.journal,
                 "alarm_topic_arn": alarms.arn,
@@ -107,6 +116,7 @@ class Market(pulumi.ComponentResource):
             {
                 "settings": settings,
                 "api": api,
+                "orders": orders,
                 "accounts": accounts.accounts,
                 "journal": accounts.journal,
                 "alarm_topic_arn": alarms.arn,
@@ -121,14 +131,15 @@ class Market(pulumi.ComponentResource):
                 "asks": selling.asks,
                 "sell_orders": selling.sell_orders,
                 "bids": buying.bids,
+                "feed": feed,
                 "alarm_topic_arn": alarms.arn,
             },
             child,
         )
         # Pipes start after the matcher reads. By then IAM has spread their roles' rights too: AWS tries these when it
         # creates a pipe, and the provider does not retry there as it does for the matcher's subscription.
-        selling.feed(orders, start_after=matching.subscription_id)
-        buying.feed(orders, start_after=matching.subscription_id)
+        selling.feed(start_after=matching.subscription_id)
+        buying.feed(start_after=matching.subscription_id)
         Expiry(
             f"{name}-expiry",
             {
@@ -178,6 +189,7 @@ class Market(pulumi.ComponentResource):
                 "journal": accounts.journal,
                 "asks": selling.asks,
                 "standing_bids": matching.standing_bids,
+                "feed": feed,
                 "alarm_topic_arn": alarms.arn,
             },
             child,
@@ -218,6 +230,7 @@ class Market(pulumi.ComponentResource):
 
         self.players = players
         self.api = api
+        self.feed = feed
         self.orders = orders
         self.accounts = accounts
         self.selling = selling

@@ -1,7 +1,8 @@
 """Market data: tape → stream → minutes → candles, and the routes for candles, tickers and a player's own trades."""
 
 import json
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import NotRequired, TypedDict
 
 import pulumi
 
@@ -9,14 +10,14 @@ from components.code_archive import code_archive
 from components.function import Function
 from components.http_api import HttpApi
 from components.inputs import check_inputs
+from components.live_feed import LiveFeed
 from components.periodic_aggregator import LateRecords, PeriodicAggregator
 from components.settings import Settings
 from components.table import KeyType, Table
 
-# Commits without trades are in no candle.
-_TRADES = json.dumps(
-    {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"fills": {"B": [{"exists": True}]}}}}, separators=(",", ":")
-)
+_NEW_COMMITS: Mapping[str, object] = {"eventName": ["INSERT"]}
+# Commits without trades are in no candle, but the live feed tells of all.
+_TRADES: Mapping[str, object] = {**_NEW_COMMITS, "dynamodb": {"NewImage": {"fills": {"B": [{"exists": True}]}}}}
 # The tape's stream brings a commit in less, unless something is amiss; then the minute is closed again.
 _GRACE_S = 5
 # Longer than the tape's stream keeps a commit (24 hours): no late one finds its minute forgotten.
@@ -38,6 +39,8 @@ class MarketDataArgs(TypedDict):
     """Open asks."""
     standing_bids: Table
     """Open bids."""
+    feed: NotRequired[LiveFeed | None]
+    """Where commits are told once more, should the matcher's telling have failed. Default: nowhere."""
     alarm_topic_arn: pulumi.Input[str]
     """SNS topic for alarms."""
 
@@ -61,6 +64,7 @@ class MarketData(pulumi.ComponentResource):
         settings = args["settings"]
         alarm_topic_arn = args["alarm_topic_arn"]
         tape = args["tape"]
+        feed = args.get("feed")
         child = pulumi.ResourceOptions(parent=self)
 
         candles = Table(
@@ -103,14 +107,24 @@ class MarketData(pulumi.ComponentResource):
             {
                 "handler": "functions.candles_collector.handler",
                 "code": code_archive("functions.candles_collector.handler"),
-                "variables": minutes.adding_variables,
+                "variables": {
+                    **minutes.adding_variables,
+                    "CURRENCY_DIGITS": str(settings.currency_digits),
+                    **({} if feed is None else {"FEED_HTTP_HOST": feed.http_host}),
+                },
                 "log_retention_days": settings.log_retention_days,
                 "alarm_topic_arn": alarm_topic_arn,
             },
             child,
         )
         minutes.grant_adding(collector)
-        subscription = tape.subscribe(collector, filter_pattern=_TRADES, alarm_topic_arn=alarm_topic_arn)
+        if feed is not None:
+            feed.grant_publish(collector)
+        subscription = tape.subscribe(
+            collector,
+            filter_pattern=json.dumps(_TRADES if feed is None else _NEW_COMMITS, separators=(",", ":")),
+            alarm_topic_arn=alarm_topic_arn,
+        )
 
         market_data_api = Function(
             f"{name}-api",

@@ -1,6 +1,6 @@
 """Where asks meet bids: order stream → matcher function → standing bids and tape."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 
@@ -10,6 +10,7 @@ from components.expiry import BY_EXPIRY
 from components.function import Function
 from components.inputs import check_inputs
 from components.kinesis_stream import KinesisStream
+from components.live_feed import LiveFeed
 from components.settings import Settings
 from components.table import KeyType, Table
 
@@ -27,6 +28,8 @@ class MatchingArgs(TypedDict):
     """Every ask as its seller placed it, with its status unless the book says it."""
     bids: Table
     """Every bid with its status."""
+    feed: NotRequired[LiveFeed | None]
+    """Where what happens is told as soon as it is committed. Default: nobody is told."""
     alarm_topic_arn: pulumi.Input[str]
     """SNS topic for alarms."""
 
@@ -52,6 +55,7 @@ class Matching(pulumi.ComponentResource):
         check_inputs("Matching", name, args, MatchingArgs)
         settings = args["settings"]
         alarm_topic_arn = args["alarm_topic_arn"]
+        feed = args.get("feed")
         child = pulumi.ResourceOptions(parent=self)
 
         standing_bids = Table(
@@ -93,6 +97,10 @@ class Matching(pulumi.ComponentResource):
                     "MAKER_FEE_BPS": str(settings.maker_fee_bps),
                     "TAKER_FEE_BPS": str(settings.taker_fee_bps),
                     "SELF_TRADE_PREVENTION": settings.self_trade_prevention.value,
+                    "CURRENCY_DIGITS": str(settings.currency_digits),
+                    "EXPRESS_LANE": "1" if settings.express_lane else "0",
+                    "TRACING": settings.tracing.value,
+                    **({} if feed is None else {"FEED_HTTP_HOST": feed.http_host}),
                 },
                 # One full core: matching a batch is the only CPU work on an order's way.
                 "memory_mb": 1769,
@@ -109,6 +117,8 @@ class Matching(pulumi.ComponentResource):
         standing_bids.grant(matcher, "Query", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem")
         tape.grant(matcher, "Query", "PutItem")
         parked_records.grant_send(matcher)
+        if feed is not None:
+            feed.grant_publish(matcher)
         subscription = args["orders"].subscribe(
             matcher,
             batch_size=500,

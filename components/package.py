@@ -21,6 +21,7 @@ NOT_OFFERED = frozenset(
         "Audit",
         "BuyPipeline",
         "Expiry",
+        "LiveFeed",
         "Market",
         "MarketData",
         "MarketHistory",

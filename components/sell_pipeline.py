@@ -6,6 +6,7 @@ import pulumi
 
 from components.code_archive import code_archive
 from components.expiry import BY_EXPIRY
+from components.express_lane import open_express_lane
 from components.function import Function
 from components.http_api import HttpApi
 from components.inputs import check_inputs
@@ -30,6 +31,8 @@ class SellPipelineArgs(TypedDict):
     """Settings of the environment."""
     api: HttpApi
     """API that serves the routes."""
+    orders: KinesisStream
+    """Stream that carries orders to the matcher."""
     accounts: Table
     """Players' accounts: who places an order has what it needs moved to held."""
     journal: Table
@@ -85,9 +88,13 @@ class SellPipeline(pulumi.ComponentResource):
                     "SELL_ORDERS_TABLE": sell_orders.table_name,
                     "ACCOUNTS_TABLE": args["accounts"].table_name,
                     "JOURNAL_TABLE": args["journal"].table_name,
+                    "TRACING": settings.tracing.value,
                     **settings.placing_variables,
+                    **({"ORDERS_STREAM_NAME": args["orders"].stream_name} if settings.express_lane else {}),
                 },
                 "log_retention_days": settings.log_retention_days,
+                # One full core: players wait for this function.
+                "memory_mb": 1769,
                 **settings.order_way,
                 "alarm_topic_arn": args["alarm_topic_arn"],
             },
@@ -97,6 +104,8 @@ class SellPipeline(pulumi.ComponentResource):
         sell_orders.grant(asks_api, "PutItem", "UpdateItem", "GetItem", "BatchGetItem", "Query")
         args["accounts"].grant(asks_api, "UpdateItem", "Query")
         args["journal"].grant(asks_api, "PutItem")
+        if settings.express_lane:
+            open_express_lane(asks_api, args["orders"], args["alarm_topic_arn"])
         for route_key in (
             "POST /asks",
             "GET /asks",
@@ -112,19 +121,17 @@ class SellPipeline(pulumi.ComponentResource):
         self._args = args
         self.register_outputs({})
 
-    def feed(self, orders: KinesisStream, start_after: pulumi.Input[str]) -> None:
-        """Send every new ask, and what sellers ask of theirs, to a stream, keyed by material.
+    def feed(self, start_after: pulumi.Input[str]) -> None:
+        """Send every new ask, and what sellers ask of theirs, to the stream, keyed by material.
 
         Parameters
         ----------
-        orders
-            Stream that carries orders to the matcher.
         start_after
             A value known only once the matcher is reading.
         """
         for table, pattern in ((self.asks, _NEW_ASKS), (self.sell_orders, _ARRIVING_ASKS_AND_REQUESTS)):
             table.pipe_to(
-                orders,
+                self._args["orders"],
                 filter_pattern=pattern,
                 partition_key="$.dynamodb.NewImage.material.S",
                 log_retention_days=self._args["settings"].log_retention_days,

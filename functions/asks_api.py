@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from functions.accounts.ledger import Ledger
 from functions.api.asks_store import AsksStore
 from functions.api.escrow import Escrow
+from functions.api.express_lane import express_lane, kinesis_client
 from functions.api.http_api import HttpApi
 from functions.api.order_marks import OrderMarks
 from functions.api.order_routes import order_routes
@@ -21,25 +22,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_kinesis import KinesisClient
 
     from functions.clock import Clock
 
 
 def build(
-    environment: AsksEnvironment, client: DynamoDBClient, clock: Clock, entropy: Callable[[int], bytes]
+    environment: AsksEnvironment,
+    client: DynamoDBClient,
+    clock: Clock,
+    entropy: Callable[[int], bytes],
+    kinesis: Callable[[], KinesisClient] = kinesis_client,
 ) -> HttpApi:
-    """Return the handler for an environment; see `functions.api.order_routes` for the parameters."""
+    """Return the handler for an environment; see `functions.api.order_routes` for the parameters.
+
+    `kinesis` makes the express lane's client, if the environment has one.
+    """
+    logger = build_logger(environment)
+    express = express_lane(environment.orders_stream_name, kinesis, clock, logger)
     records = environment.sell_orders_table
     ledger = Ledger(client, environment.accounts_table, environment.journal_table)
-    escrow = Escrow(client, ledger, records, "seller", environment.max_open_orders)
+    escrow = Escrow(client, ledger, records, "seller", environment.max_open_orders, express)
     side = Side(
         "asks",
         AsksStore(client, environment.asks_table, records, escrow),
-        OrderMarks(client, records, "seller"),
+        OrderMarks(client, records, "seller", express),
         ledger,
         lambda line: line.open_asks,
     )
-    return HttpApi(order_routes(side, environment, clock, entropy), build_logger(environment), clock)
+    return HttpApi(order_routes(side, environment, clock, entropy), logger, clock, entropy)
 
 
 handler = build(AsksEnvironment.from_environ(os.environ), dynamodb_client(), now_ms, os.urandom)

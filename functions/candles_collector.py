@@ -1,4 +1,4 @@
-"""Lambda handler that collects the tape's trades into minutes: what each commit traded is one record."""
+"""Lambda handler that collects the tape's trades into minutes, and tells the live feed of commits once more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 from functions.clock import now_ms
 from functions.environment import CandlesCollectorEnvironment
+from functions.feed.feed import live_feed
 from functions.market_data.collecting import collect_batch
+from functions.market_data.telling import tell_commits
 from functions.observability import build_logger
 from patterns.dynamodb.client import dynamodb_client
 from patterns.periodic_aggregator.metrics import emf_metric
@@ -24,6 +26,8 @@ _minutes = PeriodicAggregatorSettings.from_environ(os.environ).aggregator(
     random=random,
     metric=emf_metric("market", now_ms, service=_environment.powertools_service_name),
 )
+_feed = live_feed(_environment.feed_http_host, os.environ, now_ms, _logger)
+_tell = None if _feed is None else tell_commits(_feed, _environment.currency_digits)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
@@ -32,14 +36,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str,
     Parameters
     ----------
     event
-        Lambda event of the tape's change stream, filtered to new commits that traded.
+        Lambda event of the tape's change stream, filtered to new commits; without a live feed only those that traded.
 
     Returns
     -------
     dict[str, list[dict[str, str]]]
         ``batchItemFailures``: the commits that could not be collected for now.
     """
-    report = collect_batch(event["Records"], _minutes)
+    report = collect_batch(event["Records"], _minutes, _tell)
     for place, error in report.errors.items():
         _logger.error("handed back", exc_info=error, extra={"stream_sequence_number": place})
     _logger.info("batch", extra={"placed": report.placed})

@@ -55,8 +55,15 @@ class FunctionEnvironment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlacingEnvironment(FunctionEnvironment):
-    """The market's rules for a new order, shared by both sides."""
+class TracedEnvironment(FunctionEnvironment):
+    """What a function with spans gets: where they go, see `functions.tracing`."""
+
+    tracing: str = "NONE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacingEnvironment(TracedEnvironment):
+    """The market's rules for a new order, shared by both sides; the stream of orders if there is an express lane."""
 
     materials: tuple[str, ...]
     tick_minor: int
@@ -68,6 +75,7 @@ class PlacingEnvironment(FunctionEnvironment):
     taker_fee_bps: int
     accounts_table: str
     journal_table: str
+    orders_stream_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +115,8 @@ class QuotesEnvironment(FunctionEnvironment):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CandlesCollectorEnvironment(FunctionEnvironment):
-    """Variables of `functions.candles_collector`; `patterns.periodic_aggregator` reads its own."""
+class MinutesEnvironment(FunctionEnvironment):
+    """What whoever adds to minutes, closes or reads them must know; `patterns.periodic_aggregator` reads it."""
 
     periodic_aggregator_table: str
     periodic_aggregator_width_ms: int
@@ -120,7 +128,15 @@ class CandlesCollectorEnvironment(FunctionEnvironment):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CandlesEnvironment(CandlesCollectorEnvironment):
+class CandlesCollectorEnvironment(MinutesEnvironment):
+    """Variables of `functions.candles_collector`; `feed_http_host` is set if there is a live feed."""
+
+    currency_digits: int
+    feed_http_host: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandlesEnvironment(MinutesEnvironment):
     """Variables of `functions.candles`."""
 
     candles_table: str
@@ -147,8 +163,8 @@ class FillsEnvironment(FunctionEnvironment):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MatcherEnvironment(FunctionEnvironment):
-    """Variables of `functions.matcher`."""
+class MatcherEnvironment(TracedEnvironment):
+    """Variables of `functions.matcher`: `express_lane` is 1 or 0, `feed_http_host` is set if there is a live feed."""
 
     asks_table: str
     sell_orders_table: str
@@ -159,6 +175,9 @@ class MatcherEnvironment(FunctionEnvironment):
     maker_fee_bps: int
     taker_fee_bps: int
     self_trade_prevention: str
+    currency_digits: int
+    express_lane: int
+    feed_http_host: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

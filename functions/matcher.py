@@ -12,7 +12,9 @@ from botocore.config import Config
 
 from functions.clock import now_ms
 from functions.environment import MatcherEnvironment
+from functions.feed.feed import live_feed
 from functions.matching.batch import work_batch
+from functions.matching.live import Live
 from functions.matching.matcher import Matcher
 from functions.matching.parking import parking_queue
 from functions.matching.tables import Tables
@@ -37,6 +39,17 @@ _environment = MatcherEnvironment.from_environ(os.environ)
 _logger = build_logger(_environment)
 # Materials share nothing but the client: side by side, a batch of ten takes as long as its slowest.
 _threads = ThreadPoolExecutor(max_workers=8)
+
+
+def _live() -> Live | None:
+    feed = live_feed(_environment.feed_http_host, os.environ, now_ms, _logger)
+    if feed is None:
+        return None
+    # Not those that work on materials, which wait for these.
+    readers = ThreadPoolExecutor(max_workers=16)
+    return Live(feed, _environment.currency_digits, lambda call: readers.submit(call).result)
+
+
 _matcher = Matcher(
     client=_dynamodb_client(),
     tables=Tables(
@@ -51,6 +64,8 @@ _matcher = Matcher(
     clock=now_ms,
     sleep=sleep,
     random=random,
+    express_lane=_environment.express_lane == 1,
+    live=_live(),
 )
 
 
@@ -77,5 +92,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str,
     report = work_batch(event["Records"], _matcher, _park, _threads.map)
     for material, error in report.errors.items():
         _logger.error("handed back", exc_info=error, extra={"material": material})
-    _logger.info("batch", extra=report.figures())
+    _logger.info("batch", extra={**report.figures(), "trace_ids": report.trace_ids})
     return {"batchItemFailures": [{"itemIdentifier": number} for number in report.failed]}

@@ -13,9 +13,9 @@ from functions.api.timestamps import iso_utc
 from functions.clock import now_ms
 from functions.environment import NotificationsApiEnvironment
 from functions.observability import build_logger
-from market.matching.order_book import Side
 from market.money import format_price
 from market.order_ids import ORDER_ID_PATTERN
+from market.side import Side
 from patterns.dynamodb.client import dynamodb_client
 from patterns.dynamodb.items import decode_item, encode_item, read_int, read_str
 from patterns.dynamodb.page_token import encode_page_token

@@ -7,12 +7,16 @@ them without a second, metrics-only line.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.logging import Logger
 
 if TYPE_CHECKING:
     from functions.environment import FunctionEnvironment
+
+
+METRICS_NAMESPACE: Final = "CommoditiesMarket"
+"""CloudWatch namespace of what `counted` counts."""
 
 
 def build_logger(environment: FunctionEnvironment) -> Logger:
@@ -38,3 +42,29 @@ def build_logger(environment: FunctionEnvironment) -> Logger:
     )
     logger.append_keys(environment=environment.environment)
     return logger
+
+
+def counted(metric: str, count: int, now_ms: int) -> dict[str, object]:
+    """Return fields that make a log line count in a metric, for what an alarm has to see without delay.
+
+    CloudWatch reads the metric out of the line, its embedded metric format, by service and environment:
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+
+    Parameters
+    ----------
+    metric, count
+        Name of the metric, and what to add to it.
+    now_ms
+        Epoch milliseconds.
+
+    Returns
+    -------
+    dict[str, object]
+        For a logger of `build_logger`, whose lines have the dimensions.
+    """
+    directive = {
+        "Namespace": METRICS_NAMESPACE,
+        "Dimensions": [["service", "environment"]],
+        "Metrics": [{"Name": metric, "Unit": "Count"}],
+    }
+    return {metric: count, "_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [directive]}}

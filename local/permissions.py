@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _FILE = "calls.jsonl"
+_EVENT_API_HOST = re.compile(r"([a-z0-9]+)\.appsync-api\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +101,33 @@ def note_calls(folder: Path) -> None:
         return outcome
 
     iam_evaluator.enforce = noting
+
+
+def check_publishing() -> None:
+    """Let the emulator of this process check `appsync:EventPublish` where it checks only signatures: `POST /event` of
+    an Event API. Called before it serves.
+    """
+    from ministack.core import iam_actions  # noqa: PLC0415 - reads its settings from the environment at import
+
+    action_of = cast("Callable[..., str | None]", getattr(iam_actions, "extract_iam_action"))  # noqa: B009
+    resource_of = cast("Callable[..., str]", getattr(iam_actions, "extract_resource_arn"))  # noqa: B009
+
+    def named(service: str, method: str, path: str, *request: Any) -> str | None:
+        if (service, method, path) == ("appsync-events", "POST", "/event"):
+            return "appsync:EventPublish"
+        return action_of(service, method, path, *request)
+
+    def located(service: str, method: str, path: str, headers: dict[str, str], body: bytes, *request: Any) -> str:
+        host = _EVENT_API_HOST.match(headers.get("host", ""))
+        if (service, method, path) != ("appsync-events", "POST", "/event") or host is None:
+            return resource_of(service, method, path, headers, body, *request)
+        try:
+            channel = json.loads(body)["channel"]
+        except (ValueError, TypeError, KeyError):
+            channel = ""
+        _, region, account_id = request
+        namespace = str(channel).strip("/").partition("/")[0]
+        return f"arn:aws:appsync:{region}:{account_id}:apis/{host[1]}/channelNamespace/{namespace}"
+
+    iam_actions.extract_iam_action = named
+    iam_actions.extract_resource_arn = located

@@ -11,6 +11,7 @@ import re
 
 from market.errors import InvalidFieldError, Rule
 from market.keys import HIGHEST_PRICE_MINOR
+from market.price_text import format_price
 
 _HIGHEST_PRICE_DIGITS = len(str(HIGHEST_PRICE_MINOR))
 _LONGEST_PRICE_TEXT = 64  # characters; a valid price in its longest sensible spelling has fewer than 30
@@ -83,19 +84,3 @@ def require_on_tick(price_minor: int, tick_minor: int, currency_digits: int, fie
         price = format_price(price_minor, currency_digits)
         raise InvalidFieldError(field, price, Rule.TICK_SIZE, f"a multiple of the tick size {tick}")
     return price_minor
-
-
-def format_price(price_minor: int, currency_digits: int) -> str:
-    """Write a price with exactly `currency_digits` decimals, e.g. ``12.50``; the inverse of `parse_price`.
-
-    Parameters
-    ----------
-    price_minor
-        Minor units, 0 or more.
-    currency_digits
-        Decimal digits of the currency, 0 or more.
-    """
-    if currency_digits == 0:
-        return str(price_minor)
-    digits = str(price_minor).rjust(currency_digits + 1, "0")
-    return f"{digits[:-currency_digits]}.{digits[-currency_digits:]}"

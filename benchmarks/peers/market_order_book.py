@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.peers.tape import BUY, CANCEL, IMMEDIATE_OR_CANCEL, Message, serve
-from market.matching.order_book import Fill, OrderBook, Side, TimeInForce
+from market.matching.order_book import Fill, OrderBook, TimeInForce
+from market.side import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

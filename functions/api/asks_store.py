@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from functions.api.orders import Order
     from patterns.dynamodb.items import Item, Value
 
+_OF_RECORD = ("ask_id", "seller", "price_minor", "quantity", "placed_at_ms", "trace_id", "received_at_ms")
+
 
 class AsksStore:
     """Asks and their records.
@@ -82,6 +84,11 @@ class AsksStore:
         earlier = self.find(order.player, ask_id)
         assert earlier is not None  # it was stored in one transaction with its client order id
         return earlier
+
+    def earlier(self, seller: str, client_order_id: str | None, fingerprint: str) -> Order | None:
+        """Return the ask placed earlier under a client order id; see `functions.api.escrow.Escrow.earlier`."""
+        ask_id = self._escrow.earlier(seller, client_order_id, fingerprint)
+        return None if ask_id is None else self.find(seller, ask_id)
 
     def find(self, seller: str, ask_id: str) -> Order | None:
         """Return the seller's ask as it stands, None if this seller has none of this id."""
@@ -134,7 +141,7 @@ class AsksStore:
 def _open_ask(record: Item) -> Item:
     open_ask: Item = {
         **_book_key(record),
-        **{name: record[name] for name in ("ask_id", "seller", "price_minor", "quantity", "placed_at_ms")},
+        **{name: record[name] for name in _OF_RECORD},
         "remaining": record["quantity"],
     }
     if "expires_at_ms" in record:

@@ -81,6 +81,11 @@ class BidsStore:
         assert earlier is not None  # it was stored in one transaction with its client order id
         return earlier
 
+    def earlier(self, buyer: str, client_order_id: str | None, fingerprint: str) -> Order | None:
+        """Return the bid placed earlier under a client order id; see `functions.api.escrow.Escrow.earlier`."""
+        bid_id = self._escrow.earlier(buyer, client_order_id, fingerprint)
+        return None if bid_id is None else self.find(buyer, bid_id)
+
     def find(self, buyer: str, bid_id: str) -> Order | None:
         """Return the buyer's bid as it stands, None if this buyer has none of this id."""
         bid = stored_record(self._client, self._bids_table, "buyer", buyer, bid_id)

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-    from market.requests.placing import PlaceOrder
-
 POINTER_PREFIX = "~"
 """First character of a pointer's range key; sorts after every order id, so listings end before the pointers."""
 
@@ -66,15 +64,15 @@ def find_pointer(
     return answer.get("Item")
 
 
-def order_of_pointer(found: Mapping[str, Any], wanted: PlaceOrder) -> str:
+def order_of_pointer(found: Mapping[str, Any], client_order_id: str | None, fingerprint: str) -> str:
     """Return the id of the order that a client order id stands for.
 
     Parameters
     ----------
     found
         The stored pointer.
-    wanted
-        What is asked for under the same id.
+    client_order_id, fingerprint
+        The id, and the digest of what is asked for under it.
 
     Raises
     ------
@@ -82,9 +80,7 @@ def order_of_pointer(found: Mapping[str, Any], wanted: PlaceOrder) -> str:
         409, the id stands for another order.
     """
     pointer = decode_item(found)
-    if pointer["fingerprint"] != wanted.fingerprint():
+    if pointer["fingerprint"] != fingerprint:
         requirement = "new for a different order"
-        raise conflicting_field(
-            InvalidFieldError("client_order_id", wanted.client_order_id, Rule.UNREPEATED_ID, requirement)
-        )
+        raise conflicting_field(InvalidFieldError("client_order_id", client_order_id, Rule.UNREPEATED_ID, requirement))
     return read_str(pointer, "order_id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from json import dumps
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -10,8 +11,9 @@ from aws_lambda_powertools.event_handler.api_gateway import APIGatewayHttpResolv
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from functions.api.problems import Problem, invalid_field, not_found
-from functions.api.request import Request, read_request
+from functions.api.request import Request, read_origin, read_request
 from market.errors import InvalidFieldError, Rule
+from market.tracing import Origin, format_traceparent, new_span_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,11 +63,17 @@ class HttpApi:
         Gets one line a request, and the stack of an unexpected exception.
     clock
         Measures a request's duration.
+    entropy
+        Random bytes for trace and span ids.
     """
 
-    def __init__(self, routes: Routes, logger: Logger, clock: Clock) -> None:
+    def __init__(
+        self, routes: Routes, logger: Logger, clock: Clock, entropy: Callable[[int], bytes] = os.urandom
+    ) -> None:
         self._logger = logger
         self._clock = clock
+        self._entropy = entropy
+        self._origin = Origin("", 0)
         self._line: dict[str, object] = {}
         self._resolver = APIGatewayHttpResolver()
         for (method, path), answer in routes.items():
@@ -77,14 +85,18 @@ class HttpApi:
         self._resolver.exception_handler(Exception)(self._failed)
 
     def __call__(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-        """Answer one request; never raises."""
+        """Answer one request, of the client's trace or a new one; never raises."""
         started_ms = self._clock()
         self._line = {}
+        self._origin = read_origin(event, started_ms, self._entropy)
+        self._logger.append_keys(trace_id=self._origin.trace_id)
         try:
             answer: dict[str, Any] = self._resolver.resolve(event, context)
         except Exception as error:  # an event that is no HTTP request at all
             response = self._failed(error)
-            answer = {"statusCode": response.status_code, "body": response.body, "headers": _JSON_HEADERS}
+            answer = {"statusCode": response.status_code, "body": response.body, "headers": {**_JSON_HEADERS}}
+        span_id = new_span_id(self._entropy)
+        answer["headers"]["traceresponse"] = format_traceparent(self._origin.trace_id, span_id)
         request = event.get("requestContext", {})
         self._logger.info(
             "request",
@@ -102,7 +114,7 @@ class HttpApi:
 
     def _served(self, answer: Callable[..., Answer]) -> Callable[..., Response[str]]:
         def route(**path_parameters: str) -> Response[str]:
-            request: Request = read_request(self._resolver.current_event.raw_event)
+            request: Request = read_request(self._resolver.current_event.raw_event, self._origin)
             self._line["player"] = request.player
             answered = answer(request, **path_parameters)
             self._line.update(answered.log)

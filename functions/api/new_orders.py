@@ -10,16 +10,21 @@ from market.requests.placing import OrderType, TimeInForce
 if TYPE_CHECKING:
     from market.requests.placing import PlaceOrder
     from market.requests.replacing import OpenOrder, Replacement
+    from market.tracing import Origin
     from patterns.dynamodb.items import Item
 
 
 @dataclass(frozen=True, slots=True)
 class Replacing:
-    """The order whose place a new one takes: its id, how it stands, and what changes."""
+    """The order whose place a new one takes: its id, how it stands, and what changes.
+
+    `fingerprint` is the digest of the change as it was asked for, whatever the order's state makes of it.
+    """
 
     order_id: str
     order: OpenOrder
     replacement: Replacement
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,8 @@ class NewOrder:
         What is asked for.
     placed_at_ms
         Epoch milliseconds.
+    origin
+        The request.
     replacing
         The order it replaces; None if it is an order of its own.
     """
@@ -44,7 +51,13 @@ class NewOrder:
     order_id: str
     wanted: PlaceOrder
     placed_at_ms: int
+    origin: Origin
     replacing: Replacing | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest of the request, equal for every spelling of it: what its client order id stands for."""
+        return self.wanted.fingerprint() if self.replacing is None else self.replacing.fingerprint
 
     def record(self, owner: str, id_name: str, price_minor: int, hold: int) -> Item:
         """Return the item of the player's record of the order.
@@ -68,6 +81,8 @@ class NewOrder:
             "quantity": wanted.quantity,
             "placed_at_ms": self.placed_at_ms,
             "hold": hold,
+            "trace_id": self.origin.trace_id,
+            "received_at_ms": self.origin.received_at_ms,
         }
         if wanted.order_type is OrderType.MARKET:
             record["order_type"] = "MARKET"

@@ -12,7 +12,7 @@ from functions.api.problems import conflicting_field, insufficient, too_many_ope
 from market.accounts.bookkeeping import InsufficientError, TooManyOpenOrdersError
 from market.errors import InvalidFieldError, Rule
 from market.requests.placing import PlaceOrder, TimeInForce
-from market.requests.replacing import OpenOrder, Reduction, Replacement, change_of
+from market.requests.replacing import OpenOrder, Reduction, change_of
 
 if TYPE_CHECKING:
     from functions.api.orders import Order
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from market.order_ids import OrderIdGenerator
     from market.requests.placing import PlacingRules
     from market.requests.replacing import ReplaceOrder
+    from market.tracing import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,27 @@ class OrderChanges:
         except TooManyOpenOrdersError as refused:
             raise too_many_open_orders(refused) from refused
 
-    def replaced(self, player: str, order: Order, wanted: ReplaceOrder) -> Order:
+    def placed_earlier(self, player: str, wanted: PlaceOrder) -> Order | None:
+        """Return the order placed earlier under the client order id of one that is asked for, None if there is none.
+
+        Raises
+        ------
+        Problem
+            409, the client order id stands for another order.
+        """
+        return self.side.store.earlier(player, wanted.client_order_id, wanted.fingerprint())
+
+    def replaced_earlier(self, player: str, order_id: str, wanted: ReplaceOrder) -> Order | None:
+        """Return the order that took an order's place under the client order id of a change, None if there is none.
+
+        Raises
+        ------
+        Problem
+            409, the client order id stands for another order.
+        """
+        return self.side.store.earlier(player, wanted.client_order_id, wanted.fingerprint(order_id))
+
+    def replaced(self, player: str, order: Order, wanted: ReplaceOrder, origin: Origin) -> Order:
         """Ask for an order to be changed.
 
         Parameters
@@ -70,12 +91,14 @@ class OrderChanges:
             Whose order, and how it stands.
         wanted
             The change.
+        origin
+            The request.
 
         Returns
         -------
         Order
-            The same object if it is as wanted; the order marked for a smaller quantity; or the new order that takes
-            its place when the matcher gets to it.
+            The same object if it is as wanted; the order marked for a smaller quantity; or the order that takes its
+            place when the matcher gets to it: a new one, or the one asked for earlier under the client order id.
 
         Raises
         ------
@@ -103,11 +126,12 @@ class OrderChanges:
             case None:
                 return order
             case Reduction(quantity):
-                return self._reduced(player, order, quantity)
+                return self._reduced(player, order, quantity, origin)
             case replacement:
-                return self._replaced(player, order, open_order, replacement)
+                replacing = Replacing(order.order_id, open_order, replacement, wanted.fingerprint(order.order_id))
+                return self._replaced(player, order, replacing, wanted.client_order_id, origin)
 
-    def canceled(self, player: str, order: Order) -> Order:
+    def canceled(self, player: str, order: Order, origin: Origin) -> Order:
         """Ask for an order to be canceled; return it, marked.
 
         Raises
@@ -115,11 +139,11 @@ class OrderChanges:
         Problem
             409, the order is closed; 503.
         """
-        if not order.is_open or not self.side.marks.cancel(player, order.order_id, self.order_ids.next_id()):
+        if not order.is_open or not self.side.marks.cancel(player, order.order_id, self.order_ids.next_id(), origin):
             raise _closed(order)
         return replace(order, request=CANCEL, request_quantity=None)
 
-    def all_canceled(self, player: str, material: str | None) -> list[str]:
+    def all_canceled(self, player: str, material: str | None, origin: Origin) -> list[str]:
         """Ask for all open orders to be canceled, or those of one material; return their ids, oldest first.
 
         Raises
@@ -134,24 +158,27 @@ class OrderChanges:
             if material in (None, name)
             for order_id in self.side.open_orders(line)
         )
-        return self.side.marks.cancel_all(player, order_ids, [self.order_ids.next_id() for _ in order_ids])
+        request_ids = [self.order_ids.next_id() for _ in order_ids]
+        return self.side.marks.cancel_all(player, order_ids, request_ids, origin)
 
-    def _reduced(self, player: str, order: Order, quantity: int) -> Order:
-        if not self.side.marks.reduce(player, order.order_id, self.order_ids.next_id(), quantity):
+    def _reduced(self, player: str, order: Order, quantity: int, origin: Origin) -> Order:
+        if not self.side.marks.reduce(player, order.order_id, self.order_ids.next_id(), quantity, origin):
             raise _closed(order)
         return replace(order, request=REDUCE, request_quantity=quantity)
 
-    def _replaced(self, player: str, order: Order, open_order: OpenOrder, replacement: Replacement) -> Order:
+    def _replaced(
+        self, player: str, order: Order, replacing: Replacing, client_order_id: str | None, origin: Origin
+    ) -> Order:
         new = PlaceOrder(
             material=order.material,
-            quantity=replacement.quantity,
-            limit_minor=replacement.limit_minor,
+            quantity=replacing.replacement.quantity,
+            limit_minor=replacing.replacement.limit_minor,
             time_in_force=TimeInForce(order.time_in_force),
             expires_at_ms=order.expires_at_ms,
             post_only=order.post_only,
+            client_order_id=client_order_id,
         )
-        replacing = Replacing(order.order_id, open_order, replacement)
-        return self.placed(NewOrder(player, self.order_ids.next_id(), new, self.clock(), replacing))
+        return self.placed(NewOrder(player, self.order_ids.next_id(), new, self.clock(), origin, replacing))
 
 
 def _closed(order: Order) -> Problem:

@@ -13,7 +13,7 @@ from functions.api.problems import not_found
 from market.errors import InvalidFieldError, Rule
 from market.materials import require_traded
 from market.order_ids import ORDER_ID_PATTERN, OrderIdGenerator
-from market.requests.placing import PlacingRules, read_place_order
+from market.requests.placing import EndedOrderError, PlacingRules, read_place_order
 from market.requests.replacing import read_replace_order
 from patterns.dynamodb.page_token import encode_page_token
 
@@ -62,9 +62,15 @@ def order_routes(
 
     def place(request: Request) -> Answer:
         now_ms = clock()
-        wanted = read_place_order(read_json_object(request), rules, now_ms)
+        try:
+            wanted = read_place_order(read_json_object(request), rules, now_ms)
+        except EndedOrderError as ended:
+            earlier = changes.placed_earlier(request.player, ended.order)
+            if earlier is None:
+                raise
+            return answer(200, earlier)
         order_id = order_ids.next_id()
-        order = changes.placed(NewOrder(request.player, order_id, wanted, now_ms))
+        order = changes.placed(NewOrder(request.player, order_id, wanted, now_ms, request.origin))
         if order.order_id != order_id:
             return answer(200, order)
         return answer(201 if order.status == "NEW" else 202, order)
@@ -95,17 +101,21 @@ def order_routes(
     def replace(request: Request, order_id: str) -> Answer:
         wanted = read_replace_order(read_json_object(request), rules)
         order = own(request, order_id)
-        changed = changes.replaced(request.player, order, wanted)
+        # First of all: the order has made room for what the first request asked for.
+        earlier = changes.replaced_earlier(request.player, order_id, wanted)
+        if earlier is not None:
+            return answer(200, earlier)
+        changed = changes.replaced(request.player, order, wanted, request.origin)
         return answer(200 if changed is order else 202, changed)
 
     def cancel(request: Request, order_id: str) -> Answer:
-        return answer(202, changes.canceled(request.player, own(request, order_id)))
+        return answer(202, changes.canceled(request.player, own(request, order_id), request.origin))
 
     def cancel_all(request: Request) -> Answer:
         material = request.query.get("material")
         if material is not None:
             require_traded(material, rules.materials)
-        return Answer(202, {"requested": changes.all_canceled(request.player, material)})
+        return Answer(202, {"requested": changes.all_canceled(request.player, material, request.origin)})
 
     orders, order = f"/{side.collection}", f"/{side.collection}/<order_id>"
     return {

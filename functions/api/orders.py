@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from functions.api.timestamps import iso_utc
 from market.money import format_price
 from market.requests.placing import OrderType
+from market.tracing import HOPS
 from patterns.dynamodb.items import read_int, read_str
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from patterns.dynamodb.items import Item
 
 PENDING: Final = "PENDING"
@@ -44,6 +47,9 @@ class Order:
         What its player has asked for and the matcher has not executed: ``CANCEL``, or ``REDUCE`` to a quantity in all.
     fee_bps
         Of a bid, the highest rate it pays; 0 for an ask.
+    trace_id, hops
+        The trace of the request that placed it, and the times of its way through the market as far as they are known,
+        epoch milliseconds by `market.tracing.HOPS`.
     """
 
     order_id: str
@@ -63,6 +69,8 @@ class Order:
     request: str | None
     request_quantity: int | None
     fee_bps: int
+    trace_id: str | None = None
+    hops: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def is_open(self) -> bool:
@@ -90,6 +98,7 @@ class Order:
             "replaces": self.replaces,
             "request": self.request if self.is_open else None,
             "request_quantity": self.request_quantity if self.is_open else None,
+            "trace": {"trace_id": self.trace_id, "hops": dict(self.hops)},
         }
         if self.client_order_id is not None:
             document["client_order_id"] = self.client_order_id
@@ -142,7 +151,15 @@ def order_of(record: Item, side: str, *, quantity: int, filled: int, status: str
         request=_text(record, "request"),
         request_quantity=_number(record, "request_quantity"),
         fee_bps=_number(record, "fee_bps") or 0,
+        trace_id=_text(record, "trace_id"),
+        hops=_hops(record),
     )
+
+
+def _hops(record: Item) -> dict[str, int]:
+    stored = record.get("hops")
+    times = record | stored if isinstance(stored, dict) else record
+    return {name: read_int(times, name) for name in HOPS if name in times}
 
 
 def _text(record: Item, name: str) -> str | None:

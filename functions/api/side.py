@@ -22,6 +22,10 @@ class OrdersStore(Protocol):
         """Store a new order once for each client order id; return it, or the one stored earlier."""
         ...
 
+    def earlier(self, player: str, client_order_id: str | None, fingerprint: str, /) -> Order | None:
+        """Return the order stored earlier under a client order id; a `Problem` if that is a different one."""
+        ...
+
     def find(self, player: str, order_id: str, /) -> Order | None:
         """Return the player's order as it stands."""
         ...

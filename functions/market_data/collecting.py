@@ -13,11 +13,13 @@ from patterns.historic.images import from_stream
 from patterns.periodic_aggregator.bucket import NewRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from market.tape import TapeCommit
     from patterns.periodic_aggregator.periodic import PeriodicAggregator
 
     Record = Mapping[str, Any]
+    Tell = Callable[[str, Sequence[TapeCommit]], None]
 
 
 @dataclass(slots=True)
@@ -36,7 +38,7 @@ class BatchReport:
     errors: dict[str, Exception] = field(default_factory=dict[str, Exception])
 
 
-def collect_batch(records: Sequence[Record], minutes: PeriodicAggregator) -> BatchReport:
+def collect_batch(records: Sequence[Record], minutes: PeriodicAggregator, tell: Tell | None = None) -> BatchReport:
     """Add the commits of a batch of stream records to their minutes, each once however often it comes.
 
     Parameters
@@ -45,6 +47,8 @@ def collect_batch(records: Sequence[Record], minutes: PeriodicAggregator) -> Bat
         DynamoDB stream records of the tape.
     minutes
         One bucket a minute and material.
+    tell
+        Gets each material's commits when they are in; None: nobody is told.
 
     Returns
     -------
@@ -53,6 +57,7 @@ def collect_batch(records: Sequence[Record], minutes: PeriodicAggregator) -> Bat
     """
     report = BatchReport()
     of_material: dict[str, list[tuple[str, NewRecord]]] = {}
+    commits: dict[str, list[TapeCommit]] = {}
     for record in records:
         place = record["dynamodb"]["SequenceNumber"]
         try:
@@ -60,6 +65,7 @@ def collect_batch(records: Sequence[Record], minutes: PeriodicAggregator) -> Bat
         except Exception as error:  # whatever it is, it is this commit's alone
             report.errors[place] = error
             continue
+        commits.setdefault(commit.material, []).append(commit)
         candle = candle_of(commit)
         if candle is not None:
             new = NewRecord(str(commit.sequence), candle_attributes(candle), commit.committed_at_ms)
@@ -72,4 +78,7 @@ def collect_batch(records: Sequence[Record], minutes: PeriodicAggregator) -> Bat
             continue
         for one in collected:
             report.placed[one.placed] = report.placed.get(one.placed, 0) + 1
+    if tell is not None:
+        for material, found in commits.items():
+            tell(material, found)
     return report

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from functions.accounts.journal import AFTER_ALL_ENTRIES, RANGE_KEY, settlement_cause
 from functions.api.contention import with_retries
 from functions.api.own_records import items_by_key
-from market.matching.order_book import Side
+from market.side import Side
 from market.tape import decode_commit, trade_id
 from patterns.dynamodb.items import decode_item, encode_item, read_str
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from functions.matching.images import UnprocessableRecordError
 from functions.matching.records import NewAsk, NewOrder, Requests, read_record
+from functions.matching.second_copies import handled_already
+from market.feed.messages import MOST_TRACE_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +25,11 @@ _Out = TypeVar("_Out")
 
 @dataclass(slots=True)
 class BatchReport:
-    """What became of a batch. `failed` holds the sequence numbers to deliver again, `errors` why, by material."""
+    """What became of a batch. `failed` holds the sequence numbers to deliver again, `errors` why, by material.
+
+    `second_copies` counts records that were known to be handled, `duplicates` orders that turned out to be;
+    `trace_ids` has up to `MOST_TRACE_IDS` of those that were not known.
+    """
 
     received_at_ms: int
     finished_at_ms: int = 0
@@ -34,10 +40,14 @@ class BatchReport:
     commits: int = 0
     fills: int = 0
     duplicates: int = 0
+    second_copies: int = 0
     retries: int = 0
     parked: int = 0
     to_stream_ms: list[int] = field(default_factory=list[int])
     to_matcher_ms: list[int] = field(default_factory=list[int])
+    to_commit_ms: list[int] = field(default_factory=list[int])
+    publishing_ms: list[int] = field(default_factory=list[int])
+    trace_ids: list[str] = field(default_factory=list[str])
     failed: list[str] = field(default_factory=list[str])
     errors: dict[str, Exception] = field(default_factory=dict[str, Exception])
 
@@ -51,12 +61,19 @@ class BatchReport:
             "commits": self.commits,
             "fills": self.fills,
             "duplicates": self.duplicates,
+            "second_copies": self.second_copies,
             "retries": self.retries,
             "parked": self.parked,
             "failed_materials": len(self.errors),
             "matching_ms": self.finished_at_ms - self.received_at_ms,
         }
-        for name, times in (("to_stream_ms", self.to_stream_ms), ("to_matcher_ms", self.to_matcher_ms)):
+        hops = {
+            "to_stream_ms": self.to_stream_ms,
+            "to_matcher_ms": self.to_matcher_ms,
+            "to_commit_ms": self.to_commit_ms,
+            "publishing_ms": self.publishing_ms,
+        }
+        for name, times in hops.items():
             if times:
                 counted |= {f"{name}_mean": sum(times) // len(times), f"{name}_longest": max(times)}
         return counted
@@ -70,7 +87,7 @@ class _Share:
     first_sequence_number: str
     records: list[Mapping[str, Any]] = field(default_factory=list["Mapping[str, Any]"])
     entries: list[NewOrder | Requests] = field(default_factory=list["NewOrder | Requests"])
-    new_asks: int = 0
+    new_asks: list[NewAsk] = field(default_factory=list["NewAsk"])
 
 
 class Each(Protocol):
@@ -99,16 +116,20 @@ def work_batch(records: Sequence[Mapping[str, Any]], matcher: Matcher, park: Par
         A material that fails hands back its lowest sequence number and holds up no other material.
     """
     report = BatchReport(received_at_ms=matcher.clock(), records=len(records))
-    shares: dict[str, _Share] = {}
+    arrivals: list[tuple[Mapping[str, Any], Arrival]] = []
     for record in records:
-        kinesis: Mapping[str, Any] = record["kinesis"]
         try:
-            arrival = read_record(kinesis)
+            arrivals.append((record, read_record(record["kinesis"])))
         except UnprocessableRecordError as unprocessable:
             _park(record, str(unprocessable), park, report)
+    handled = handled_already([arrival for _, arrival in arrivals], matcher)
+    shares: dict[str, _Share] = {}
+    for record, arrival in arrivals:
+        if arrival.handled_id in handled:
+            report.second_copies += 1
             continue
         material = arrival.order.material if isinstance(arrival, NewOrder) else arrival.material
-        share = shares.setdefault(material, _Share(material, kinesis["sequenceNumber"]))
+        share = shares.setdefault(material, _Share(material, record["kinesis"]["sequenceNumber"]))
         _add(share, record, arrival, report)
     report.materials = len(shares)
 
@@ -124,6 +145,7 @@ def work_batch(records: Sequence[Mapping[str, Any]], matcher: Matcher, park: Par
             report.errors[share.material] = outcome
             continue
         _count(outcome, report)
+        matcher.memory.remember(outcome.handled)
         for position, reason in outcome.refused.items():
             _park(share.records[position], reason, park, report)
     report.finished_at_ms = matcher.clock()
@@ -139,8 +161,11 @@ def _add(share: _Share, record: Mapping[str, Any], arrival: Arrival, report: Bat
         report.to_stream_ms.append(max(sequenced_at_ms - order.placed_at_ms, 0))
         report.to_matcher_ms.append(max(report.received_at_ms - sequenced_at_ms, 0))
         report.orders += isinstance(arrival, NewOrder)
+    trace_id = arrival.trace.trace_id
+    if trace_id is not None and len(report.trace_ids) < MOST_TRACE_IDS and trace_id not in report.trace_ids:
+        report.trace_ids.append(trace_id)
     if isinstance(arrival, NewAsk):
-        share.new_asks += 1
+        share.new_asks.append(arrival)
     else:
         share.entries.append(arrival)
         share.records.append(record)
@@ -151,6 +176,9 @@ def _count(outcome: MaterialOutcome, report: BatchReport) -> None:
     report.fills += outcome.fills
     report.duplicates += outcome.duplicates
     report.retries += outcome.retries
+    report.to_commit_ms += [max(committed_at_ms - report.received_at_ms, 0) for committed_at_ms in outcome.committed_ms]
+    if outcome.publishing_ms is not None:
+        report.publishing_ms.append(outcome.publishing_ms)
 
 
 def _park(record: Mapping[str, Any], reason: str, park: Park, report: BatchReport) -> None:

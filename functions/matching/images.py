@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from functions.matching.tables import StoredItem
 
-    Image: TypeAlias = "Mapping[str, object]"
+    Image: TypeAlias = "Mapping[str, Any]"  # of any JSON value
 
 LARGEST_QUANTITY = 10**12
 """Far above any environment's own limit, which the API enforces; keeps sums of a commit inside 38 digits."""
@@ -26,8 +26,8 @@ _MATERIAL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _ORDER_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME_IN_FORCE = re.compile(r"GTC|IOC|FOK|GTD")
 _ORDER_TYPE = re.compile(r"MARKET")
-_WHOLE_NUMBER = re.compile(r"[0-9]{1,30}")
-_SCALARS: dict[object, type] = {"S": str, "N": str, "BOOL": bool}
+_MOST_DIGITS = 30
+_SCALARS: dict[str, type] = {"S": str, "N": str, "BOOL": bool}
 _LONGEST_KEY = 2048  # bytes of a DynamoDB partition key
 _LATEST_MS = 10**15 - 1
 _LARGEST_HOLD = HIGHEST_PRICE_MINOR * LARGEST_QUANTITY * 2
@@ -88,7 +88,13 @@ def scalars(image: Image) -> StoredItem:
         would encode once more.
     """
     for name, attribute in image.items():
-        if not _is_scalar(attribute):
+        try:
+            (kind,) = attribute
+            value = attribute[kind]
+            is_scalar = type(value) is _SCALARS[kind] and (kind == "BOOL" or value.isascii() or _is_unicode(value))
+        except (KeyError, TypeError, ValueError):
+            is_scalar = False
+        if not is_scalar:
             raise UnprocessableRecordError(f"{name} must be a text, a number or a boolean")
     return cast("StoredItem", image)
 
@@ -132,9 +138,11 @@ def text(image: Image, name: str, pattern: re.Pattern[str] | None = None) -> str
 def number(image: Image, name: str, highest: int, lowest: int = 1) -> int:
     """Return an attribute that must be a whole number within limits."""
     digits = _attribute(image, name, "N")
-    if _WHOLE_NUMBER.fullmatch(digits) is None or not lowest <= int(digits) <= highest:
+    # Faster than a regular expression: half of a record are numbers.
+    value = int(digits) if len(digits) <= _MOST_DIGITS and digits.isascii() and digits.isdigit() else -1
+    if not lowest <= value <= highest:
         raise UnprocessableRecordError(f"{name} must be a whole number from {lowest} to {highest}")
-    return int(digits)
+    return value
 
 
 def _optional(image: Image, name: str, highest: int) -> int | None:
@@ -150,18 +158,13 @@ def _flag(image: Image, name: str) -> bool | None:
 
 
 def _attribute(image: Image, name: str, descriptor: str) -> str:
-    attribute = image.get(name)
-    value = cast("dict[object, object]", attribute).get(descriptor) if isinstance(attribute, dict) else None
+    try:
+        value = image[name][descriptor]
+    except (KeyError, TypeError):
+        value = None
     if not isinstance(value, str):
         raise UnprocessableRecordError(f"{name} must be of DynamoDB type {descriptor}")
     return value
-
-
-def _is_scalar(attribute: object) -> bool:
-    if not isinstance(attribute, dict) or len(cast("dict[object, object]", attribute)) != 1:
-        return False
-    ((descriptor, value),) = cast("dict[object, object]", attribute).items()
-    return type(value) is _SCALARS.get(descriptor) and (not isinstance(value, str) or _is_unicode(value))
 
 
 def _is_unicode(value: str) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from functions.matching.material_work import MaterialWork
+from functions.matching.second_copies import HandledMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
     from functions.clock import Clock
+    from functions.matching.live import Live
     from functions.matching.material_work import MaterialOutcome
-    from functions.matching.records import NewOrder, Requests
+    from functions.matching.records import NewAsk, NewOrder, Requests
     from functions.matching.tables import Tables
     from market.fees import Fees
     from market.matching.engine import SelfTradePrevention
@@ -36,6 +38,12 @@ class Matcher:
         Waits so many seconds.
     random
         Uniform in [0, 1), spreads the waits of competing matchers.
+    express_lane
+        Whether records come by the express lane as well as by the Pipe.
+    memory
+        What this process is done with.
+    live
+        Tells what happens as soon as it is committed; None: nobody is told.
     """
 
     client: DynamoDBClient
@@ -45,9 +53,12 @@ class Matcher:
     clock: Clock
     sleep: Callable[[float], None]
     random: Callable[[], float]
+    express_lane: bool = False
+    memory: HandledMemory = field(default_factory=HandledMemory)
+    live: Live | None = None
 
     def work(
-        self, material: str, entries: Sequence[NewOrder | Requests], new_asks: int, received_at_ms: int
+        self, material: str, entries: Sequence[NewOrder | Requests], new_asks: Sequence[NewAsk], received_at_ms: int
     ) -> MaterialOutcome:
         """Match until nothing is left to do.
 
@@ -58,7 +69,7 @@ class Matcher:
         entries
             New orders, and what is asked of orders, in order of arrival; repeated ones are handled once.
         new_asks
-            Number of asks known to be new in the book, only a hint of how much to read at first.
+            Asks known to be new in the book: their number is a hint of how much to read at first.
         received_at_ms
             Epoch ms at which the batch was received; orders that end by then do not trade any longer.
 
@@ -78,6 +89,5 @@ class Matcher:
         work = MaterialWork(self, material, entries, new_asks, received_at_ms)
         while not work.done():
             work.outcome.retries += 1
-        # What `match` left out was read as resting.
-        work.outcome.duplicates += len(work.pending)
+        work.finish()
         return work.outcome

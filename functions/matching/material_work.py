@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -15,11 +15,14 @@ from functions.matching.errors import (
     is_transient,
 )
 from functions.matching.images import UnprocessableRecordError
+from functions.matching.live import Witness
 from functions.matching.named_orders import find_orders
-from functions.matching.records import NewOrder, id_of
+from functions.matching.records import NewOrder, Requests, id_of
 from functions.matching.tables import open_asks, standing_bids, stored_items
+from functions.matching.traces import OrderTraces, span_attribute
 from functions.matching.transactions import commit_actions
 from functions.matching.turn_order import named_by, turns_of
+from functions.tracing import span
 from market.endings import Ending
 from market.matching.commits import cut_commits
 from market.matching.engine import match
@@ -27,14 +30,15 @@ from patterns.dynamodb.retries import Retries
 from patterns.sequenced_log import SequencedLog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from functions.matching.matcher import Matcher
     from functions.matching.named_orders import FoundOrder
-    from functions.matching.records import Requests
+    from functions.matching.records import NewAsk
     from functions.matching.tables import StoredItem
     from market.matching.changes import Commit
     from market.matching.turns import Turn
+    from market.tables import OpenAsk, StandingBid
 
 MOST_ATTEMPTS = 7
 """Tries in a row without any progress before the material's records are handed back for redelivery."""
@@ -53,7 +57,9 @@ class MaterialOutcome:
     """What became of a material's records.
 
     `duplicates` counts orders delivered more than once, `refused` maps the positions of entries that can never be
-    handled to the reason, `retries` counts the times the book was read again.
+    handled to the reason, `retries` counts the times the book was read again, `committed_ms` has the epoch ms of each
+    commit, `publishing_ms` is how long it took to tell the feed. `handled` has the ids of what is done: orders whose
+    commit is stored, plain asks that were looked at, requests that were met.
     """
 
     commits: int = 0
@@ -61,6 +67,9 @@ class MaterialOutcome:
     duplicates: int = 0
     retries: int = 0
     refused: dict[int, str] = field(default_factory=dict[int, str])
+    committed_ms: list[int] = field(default_factory=list[int])
+    publishing_ms: int | None = None
+    handled: set[str] = field(default_factory=set[str])
 
 
 class MaterialWork:
@@ -71,7 +80,7 @@ class MaterialWork:
         matcher: Matcher,
         material: str,
         entries: Sequence[NewOrder | Requests],
-        new_asks: int,
+        new_asks: Sequence[NewAsk],
         received_at_ms: int,
     ) -> None:
         self.matcher = matcher
@@ -82,6 +91,10 @@ class MaterialWork:
         self.tape = SequencedLog(matcher.client, matcher.tables.tape, partition_key="material")
         self.pending: dict[str, NewOrder] = {}
         self.outcome = MaterialOutcome()
+        orders = [entry for entry in entries if isinstance(entry, NewOrder)]
+        self._requests = [entry for entry in entries if isinstance(entry, Requests)]
+        self._traces = OrderTraces(orders, self._requests, new_asks, received_at_ms)
+        self._witness = None if matcher.live is None else Witness(matcher.live, matcher, material, self.tape)
         self._stored: dict[str, StoredItem] = {}
         self._refused: set[str] = set()
         self._retries = Retries(
@@ -90,8 +103,8 @@ class MaterialWork:
         self._failures = 0  # in a row, without progress
         self._looked_up = False
         self._one_order = False
-        for entry in entries:
-            if isinstance(entry, NewOrder) and self.pending.setdefault(id_of(entry.order), entry) is not entry:
+        for order in orders:
+            if self.pending.setdefault(id_of(order.order), order) is not order:
                 self.outcome.duplicates += 1
 
     def done(self) -> bool:
@@ -110,16 +123,27 @@ class MaterialWork:
             return True
         return False
 
+    def finish(self) -> None:
+        """Close the outcome, and tell the feed, when all is done."""
+        outcome = self.outcome
+        # What `match` left out was read as resting.
+        outcome.duplicates += len(self.pending)
+        outcome.handled.update(self.pending, (ask.ask_id for ask in self.new_asks))
+        for request in self._requests:
+            if request.request_id is not None and self._refused.isdisjoint(request.order_ids):
+                outcome.handled.add(request.request_id)
+        if self._witness is not None:
+            outcome.publishing_ms = self._witness.tell(self.new_asks, self._traces)
+
     def _match(self) -> None:
-        matcher, tables = self.matcher, self.matcher.tables
-        # The head comes first: whatever is committed after this line takes the number this work would commit under.
-        head = self.tape.head(self.material)
-        turns = self._turns()
-        asks_page = min(max(len(self.pending), _SHORTEST_PAGE), _LONGEST_PAGE)
-        standing_page = min(max(self.new_asks, 1), _LONGEST_PAGE)
+        matcher = self.matcher
+        with span("read", material=self.material):
+            # The head comes first: whatever is committed after it takes the number this work would commit under.
+            head = self.tape.head(self.material)
+            turns, asks, bids = self._read(head)
         steps = match(
-            open_asks(matcher.client, tables.asks, self.material, asks_page),
-            standing_bids(matcher.client, tables.standing_bids, self.material, standing_page),
+            asks,
+            bids,
             turns,
             received_at_ms=self.received_at_ms,
             fees=matcher.fees,
@@ -133,6 +157,20 @@ class MaterialWork:
                 self._require_new()
                 new_for_sure = True
             self._write(commit)
+
+    def _read(self, head: int) -> tuple[list[Turn], Iterable[OpenAsk], Iterable[StandingBid]]:
+        matcher, tables = self.matcher, self.matcher.tables
+        standing_page = min(max(len(self.new_asks), 1), _LONGEST_PAGE)
+        if self._witness is not None:
+            sides = self._witness.open(head, self._asks_page, standing_page)
+            return self._turns(), *sides()
+        turns = self._turns()
+        asks = open_asks(matcher.client, tables.asks, self.material, self._asks_page)
+        return turns, asks, standing_bids(matcher.client, tables.standing_bids, self.material, standing_page)
+
+    @property
+    def _asks_page(self) -> int:
+        return min(max(len(self.pending), _SHORTEST_PAGE), _LONGEST_PAGE)
 
     def _turns(self) -> list[Turn]:
         named = named_by(self.entries, self.pending.values())
@@ -154,29 +192,37 @@ class MaterialWork:
             self._refuse(order_id, str(unprocessable))
         else:
             if arrival is not None and order_id not in self._refused:
-                self.pending[order_id] = arrival
+                self.pending[order_id] = replace(arrival, trace=known.trace) if known else arrival
 
     def _write(self, commit: Commit) -> None:
-        stored = self._stored | {order_id: self.pending[order_id].image for order_id in map(id_of, commit.arrivals)}
+        committed_at_ms = self.matcher.clock()
+        arriving = {order_id: self.pending[order_id] for order_id in map(id_of, commit.arrivals)}
+        images = {order_id: self._traces.with_hops(new, committed_at_ms) for order_id, new in arriving.items()}
         actions = commit_actions(
             commit,
-            stored,
+            self._stored | images,
             self.matcher.tables,
             self.tape,
             fees=self.matcher.fees,
             received_at_ms=self.received_at_ms,
-            committed_at_ms=self.matcher.clock(),
+            committed_at_ms=committed_at_ms,
         )
         try:
-            # botocore adds a ClientRequestToken and keeps it through its own retries.
-            self.matcher.client.transact_write_items(TransactItems=actions)
+            with span("commit", material=self.material, sequence=commit.sequence, **span_attribute(arriving.values())):
+                # botocore adds a ClientRequestToken and keeps it through its own retries.
+                self.matcher.client.transact_write_items(TransactItems=actions)
         except ClientError as error:
             raise cancellation(error, commit) from error
         self.outcome.commits += 1
         self.outcome.fills += len(commit.fills)
+        self.outcome.committed_ms.append(committed_at_ms)
+        self.outcome.handled.update(arriving)
         self._failures = 0
-        for order in commit.arrivals:
-            del self.pending[id_of(order)]
+        for order_id in arriving:
+            del self.pending[order_id]
+        if self._witness is not None:
+            self._traces.committed(commit, arriving, committed_at_ms)
+            self._witness.committed(commit, committed_at_ms)
 
     def _drop(self, disputed: DisputedOrdersError) -> None:
         before = len(self.pending)
@@ -213,10 +259,11 @@ class MaterialWork:
             self._refuse(order_id, "no such order is stored")
         elif "status" in stored and stored["status"]["S"] == "PENDING":
             # Its player has asked for something meanwhile.
-            self.pending[order_id] = NewOrder(self.pending[order_id].order, stored)
+            self.pending[order_id] = replace(self.pending[order_id], image=stored)
         else:
             del self.pending[order_id]
             self.outcome.duplicates += 1
+            self.outcome.handled.add(order_id)
 
     def _isolate(self, invalid: InvalidCommitError) -> None:
         if not invalid.orders:

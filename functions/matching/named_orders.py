@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 from functions.matching.images import read_order, scalars
 from functions.matching.records import NamedOrder, NewOrder
 from functions.matching.tables import open_ask, standing_bid, stored_items
+from functions.matching.traces import read_trace
 from market.keys import ask_price_key, bid_price_key
-from market.matching.order_book import Side
 from market.matching.turns import Target
+from market.side import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from functions.matching.tables import StoredItem, Tables
     from market.tables import OpenAsk, StandingBid
 
-_CLOSED: Final = frozenset({"FILLED", "CANCELED", "EXPIRED", "REJECTED"})
+CLOSED_STATUSES: Final = frozenset({"FILLED", "CANCELED", "EXPIRED", "REJECTED"})
+"""Stored statuses from which an order never returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class FoundOrder:
 
     def leads_to(self) -> NamedOrder | None:
         """Return what has to be read because of this order: the order it replaces, or itself at its place."""
-        if self.record is None or self.status in _CLOSED:
+        if self.record is None or self.status in CLOSED_STATUSES:
             return None
         if self.status == "PENDING":
             return replaced(self.named, self.record["replaces"]["S"]) if "replaces" in self.record else None
@@ -73,7 +75,8 @@ class FoundOrder:
         """
         if self.record is None or self.status != "PENDING":
             return None
-        return NewOrder(read_order(self.record, sequenced_at_ms), scalars(self.record))
+        trace = read_trace({}, self.record, sequenced_at_ms, asked=False)
+        return NewOrder(read_order(self.record, sequenced_at_ms), scalars(self.record), trace)
 
 
 def replaced(named: NamedOrder, order_id: str) -> NamedOrder:

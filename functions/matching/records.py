@@ -1,7 +1,8 @@
 """From a Kinesis record to what it means for the matcher.
 
 A record's data is a DynamoDB stream record, unchanged: of an inserted ask or bid, or of an order whose player has asked
-for something. Or it is the expirer's, which names orders that are past their time.
+for something. The express lane puts the same record, so each comes twice, in any order. Or it is the expirer's, which
+names orders that are past their time.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from functions.matching.images import (
     scalars,
     text,
 )
+from functions.matching.traces import NO_RECORD, RecordTrace, read_trace
 from market.keys import ask_price_key, bid_price_key
-from market.matching.order_book import Side
+from market.side import Side
 from market.tables import Bid
 
 if TYPE_CHECKING:
@@ -44,8 +46,15 @@ class NewAsk:
 
     material: str
     ask_id: str
+    price_key: str
     placed_at_ms: int
     sequenced_at_ms: int
+    trace: RecordTrace = NO_RECORD
+
+    @property
+    def handled_id(self) -> str:
+        """What a second copy of the record is known by."""
+        return self.ask_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,12 @@ class NewOrder:
 
     order: Bid | SellOrder
     image: StoredItem
+    trace: RecordTrace = NO_RECORD
+
+    @property
+    def handled_id(self) -> str:
+        """What a second copy of the record is known by."""
+        return id_of(self.order)
 
     @property
     def order_ids(self) -> tuple[str, ...]:
@@ -80,11 +95,21 @@ class NamedOrder:
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """A reason to look at some orders: what their players ask for, the tables say. `due`: their time may be over."""
+    """A reason to look at some orders: what their players ask for, the tables say. `due`: their time may be over.
+
+    `request_id` is what was asked for when the record was made; None of an expirer's record, which comes by one lane.
+    """
 
     material: str
     orders: tuple[NamedOrder, ...]
     due: bool
+    request_id: str | None = None
+    trace: RecordTrace = NO_RECORD
+
+    @property
+    def handled_id(self) -> str | None:
+        """What a second copy of the record is known by."""
+        return self.request_id
 
     @property
     def order_ids(self) -> tuple[str, ...]:
@@ -125,10 +150,12 @@ def read_record(kinesis: Mapping[str, Any]) -> Arrival:
     if len(kinesis["data"]) > _LONGEST_IMAGE_DATA:
         raise UnprocessableRecordError(f"data of an order must have at most {_LONGEST_IMAGE_DATA} characters")
     image = _image(record)
+    sequenced_at_ms = round(kinesis["approximateArrivalTimestamp"] * 1000)
+    trace = read_trace(record, image, sequenced_at_ms, asked=event == "MODIFY")
     if event == "INSERT":
-        return _inserted(image, round(kinesis["approximateArrivalTimestamp"] * 1000))
+        return _inserted(image, sequenced_at_ms, trace)
     if event == "MODIFY":
-        return _requested(image)
+        return _requested(image, trace)
     raise UnprocessableRecordError("eventName must be INSERT, MODIFY or EXPIRE")
 
 
@@ -136,7 +163,7 @@ def _record(data: str) -> Mapping[str, Any]:
     if len(data) > _LONGEST_DATA:
         raise UnprocessableRecordError(f"data must have at most {_LONGEST_DATA} characters")
     try:
-        record = json.loads(b64decode(data, validate=True))
+        record = json.loads(b64decode(data, validate=True).decode())
     except (ValueError, RecursionError) as error:
         raise UnprocessableRecordError("data is not JSON") from error
     if not isinstance(record, dict):
@@ -152,24 +179,30 @@ def _image(record: Mapping[str, Any]) -> Image:
     return cast("Image", image)
 
 
-def _inserted(image: Image, sequenced_at_ms: int) -> NewAsk | NewOrder:
+def _inserted(image: Image, sequenced_at_ms: int, trace: RecordTrace) -> NewAsk | NewOrder:
     if "price_key" in image:
-        ask_id = order_id_of(image, "ask_id")
-        return NewAsk(material_of(image), ask_id, placed_at_ms_of(image), sequenced_at_ms)
+        return NewAsk(
+            material_of(image),
+            order_id_of(image, "ask_id"),
+            text(image, "price_key"),
+            placed_at_ms_of(image),
+            sequenced_at_ms,
+            trace,
+        )
     if text(image, "status") != "PENDING":
         raise UnprocessableRecordError("status must be PENDING")
-    return NewOrder(read_order(image, sequenced_at_ms), scalars(image))
+    return NewOrder(read_order(image, sequenced_at_ms), scalars(image), trace)
 
 
-def _requested(image: Image) -> Requests:
-    order_id_of(image, "request_id")
+def _requested(image: Image, trace: RecordTrace) -> Requests:
+    request_id = order_id_of(image, "request_id")
     side, key = (Side.SELL, ask_price_key) if "ask_id" in image else (Side.BUY, bid_price_key)
     order_id = order_id_of(image, "ask_id" if side is Side.SELL else "bid_id")
     if text(image, "order_key") != order_id:
         raise UnprocessableRecordError("order_key must be the order's id")
     player = player_of(image, "seller" if side is Side.SELL else "buyer")
     order = NamedOrder(side, order_id, player, key(price_of(image), order_id))
-    return Requests(material_of(image), (order,), due=False)
+    return Requests(material_of(image), (order,), due=False, request_id=request_id, trace=trace)
 
 
 def _expired(record: Mapping[str, Any]) -> Requests:

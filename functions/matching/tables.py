@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
-from market.matching.order_book import Side
+from market.side import Side
 from market.tables import OpenAsk, StandingBid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import AttributeValueTypeDef, KeysAndAttributesTypeDef, QueryInputTypeDef
@@ -19,6 +19,17 @@ StoredItem: TypeAlias = "Mapping[str, Mapping[str, Any]]"
 
 _LARGEST_PAGE = 1000
 _LARGEST_BATCH_GET = 100  # keys: BatchGetItem, Amazon DynamoDB API Reference
+
+
+_Row_co = TypeVar("_Row_co", covariant=True)
+_Out = TypeVar("_Out")
+
+
+class Page(NamedTuple, Generic[_Row_co]):
+    """What one query returned, in its order; `is_last` if there is nothing behind it."""
+
+    rows: Sequence[_Row_co]
+    is_last: bool
 
 
 class UnprocessedKeysError(Exception):
@@ -82,6 +93,14 @@ def standing_bids(client: DynamoDBClient, table_name: str, material: str, first_
     return map(standing_bid, _best_first(client, table_name, material, first_page))
 
 
+def book_pages(
+    client: DynamoDBClient, table_name: str, material: str, first_page: int, row: Callable[[StoredItem], _Out]
+) -> Iterator[Page[_Out]]:
+    """Yield whole pages of a side, best first; `row` is `open_ask` or `standing_bid`, the rest as for `open_asks`."""
+    for page in _pages(client, table_name, material, first_page):
+        yield Page(list(map(row, page.rows)), page.is_last)
+
+
 def open_ask(item: StoredItem) -> OpenAsk:
     """Return an item of the asks table as a row."""
     return OpenAsk(
@@ -137,13 +156,33 @@ def stored_items(client: DynamoDBClient, keys: Iterable[ItemKey]) -> dict[ItemKe
     UnprocessedKeysError
         DynamoDB answered only in part.
     """
+    return _single_items(client, keys, {"ConsistentRead": True})
+
+
+def stored_statuses(client: DynamoDBClient, keys: Iterable[ItemKey]) -> dict[ItemKey, str | None]:
+    """Read the statuses of players' orders for half the units: as they are, or as they were a moment ago.
+
+    Returns and raises as `stored_items`; an ask whose status is what the book says has None.
+    """
+    reading = {
+        # The keys come along, so that an item without a status is seen to be there.
+        "ProjectionExpression": "buyer, seller, order_key, #status",
+        "ExpressionAttributeNames": {"#status": "status"},
+    }
+    items = _single_items(client, keys, reading)
+    return {key: item["status"]["S"] if "status" in item else None for key, item in items.items()}
+
+
+def _single_items(
+    client: DynamoDBClient, keys: Iterable[ItemKey], reading: Mapping[str, Any]
+) -> dict[ItemKey, StoredItem]:
     wanted = list(dict.fromkeys(keys))
     found: dict[ItemKey, StoredItem] = {}
     for start in range(0, len(wanted), _LARGEST_BATCH_GET):
         page = wanted[start : start + _LARGEST_BATCH_GET]
         requests: dict[str, KeysAndAttributesTypeDef] = {}
         for key in page:
-            request = requests.setdefault(key.table_name, {"Keys": [], "ConsistentRead": True})
+            request = requests.setdefault(key.table_name, cast("KeysAndAttributesTypeDef", {"Keys": [], **reading}))
             cast("list[dict[str, AttributeValueTypeDef]]", request["Keys"]).append(key.attributes())
         answer = client.batch_get_item(RequestItems=requests)
         if answer["UnprocessedKeys"]:
@@ -165,18 +204,24 @@ def _mark(item: StoredItem, name: str) -> bool | None:
     return True if name in item else None
 
 
-def _best_first(client: DynamoDBClient, table_name: str, material: str, page: int) -> Iterator[StoredItem]:
+def _best_first(client: DynamoDBClient, table_name: str, material: str, first_page: int) -> Iterator[StoredItem]:
+    for page in _pages(client, table_name, material, first_page):
+        yield from page.rows
+
+
+def _pages(client: DynamoDBClient, table_name: str, material: str, size: int) -> Iterator[Page[StoredItem]]:
     query: QueryInputTypeDef = {
         "TableName": table_name,
         "KeyConditionExpression": "material = :material",
         "ExpressionAttributeValues": {":material": {"S": material}},
         "ConsistentRead": True,
-        "Limit": page,
+        "Limit": size,
     }
     while True:
         answer = client.query(**query)
-        yield from cast("list[StoredItem]", answer["Items"])
-        if "LastEvaluatedKey" not in answer:
+        is_last = "LastEvaluatedKey" not in answer
+        yield Page(cast("list[StoredItem]", answer["Items"]), is_last)
+        if is_last:
             return
-        query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-        query["Limit"] = page = min(4 * page, _LARGEST_PAGE)
+        query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
+        query["Limit"] = size = min(4 * size, _LARGEST_PAGE)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _MARKS = ("request", "request_id", "request_quantity")
 _WITHOUT_MARKS = " REMOVE #request, request_id, request_quantity"
 _MARK_NAMES = {"#request": "request"}
+_STATUS_NAME = {"#status": "status"}
+_PENDING: _Values = {":pending": {"S": "PENDING"}}
 
 
 def commit_actions(
@@ -79,10 +81,9 @@ def _bid_action(
     table_name: str, change: BidChange, stored: Mapping[str, StoredItem], committed_at_ms: int
 ) -> TransactWriteItemTypeDef:
     if change.arrival is not None:
-        values: _Values = {"filled": _number(change.filled), "status": {"S": change.status}}
-        return _arrival_action(table_name, change, stored[change.bid_id], values, committed_at_ms)
-    names = {"#status": "status"}
-    values = {
+        return _arrival_action(table_name, change, stored[change.bid_id], change.status, committed_at_ms)
+    names = _STATUS_NAME
+    values: _Values = {
         ":filled": _number(change.filled),
         ":status": {"S": change.status},
         ":read": _number(change.filled_before),
@@ -99,7 +100,7 @@ def _bid_action(
         values[":request_id"] = cast("AttributeValueTypeDef", stored[change.bid_id]["request_id"])
     if change.request_done or change.closed is not None:
         update += _WITHOUT_MARKS
-        names |= _MARK_NAMES
+        names = names | _MARK_NAMES
     return {
         "Update": {
             "TableName": table_name,
@@ -115,17 +116,17 @@ def _bid_action(
 def _sell_order_action(
     table_name: str, change: SellOrderChange, stored: Mapping[str, StoredItem], committed_at_ms: int
 ) -> TransactWriteItemTypeDef:
-    ending: _Values = {}
-    if change.status is not None:
-        ending = {"status": {"S": change.status}, "filled": _number(change.filled)}
     if change.arrival is not None:
-        return _arrival_action(table_name, change, stored[change.ask_id], ending, committed_at_ms)
-    values: _Values = {f":{name}": value for name, value in ending.items()} | {":quantity": _number(change.quantity)}
+        return _arrival_action(table_name, change, stored[change.ask_id], change.status, committed_at_ms)
+    values: _Values = {":quantity": _number(change.quantity)}
     update, condition = "SET quantity = :quantity", "attribute_exists(seller) AND attribute_not_exists(#status)"
     if change.status is not None:
         update += ", #status = :status, filled = :filled, reason = :reason"
         update += ", matched_at_ms = if_not_exists(matched_at_ms, :now)"
-        values |= {":reason": {"S": change.reason or ""}, ":now": _number(committed_at_ms)}
+        values[":status"] = {"S": change.status}
+        values[":filled"] = _number(change.filled)
+        values[":reason"] = {"S": change.reason or ""}
+        values[":now"] = _number(committed_at_ms)
     elif change.closed is None:
         condition += " AND request_id = :request_id"
         values[":request_id"] = cast("AttributeValueTypeDef", stored[change.ask_id]["request_id"])
@@ -135,40 +136,43 @@ def _sell_order_action(
             "Key": {"seller": {"S": change.seller}, "order_key": {"S": change.ask_id}},
             "UpdateExpression": update + _WITHOUT_MARKS,
             "ConditionExpression": condition,
-            "ExpressionAttributeNames": {"#status": "status", **_MARK_NAMES},
+            "ExpressionAttributeNames": _STATUS_NAME | _MARK_NAMES,
             "ExpressionAttributeValues": values,
         }
     }
 
 
 def _arrival_action(
-    table_name: str, change: BidChange | SellOrderChange, image: StoredItem, values: _Values, committed_at_ms: int
+    table_name: str, change: BidChange | SellOrderChange, image: StoredItem, status: str | None, committed_at_ms: int
 ) -> TransactWriteItemTypeDef:
     # Nobody but its player, by asking for something, writes an order between its insertion and this commit: so under
     # this condition the image is the stored item. Replacing it costs the same units as an update and the emulator half
     # the work, which is most of what a fill takes there.
     assert change.arrival is not None
     item = cast("_Values", dict(image))
-    del item["status"]
-    if change.request_done or change.closed is not None:
-        for name in _MARKS:
-            item.pop(name, None)
-    if change.reason is not None:
-        item["reason"] = {"S": change.reason}
-    item |= values
+    if status is None:
+        del item["status"]
+    else:
+        item["status"] = {"S": status}
+        item["filled"] = _number(change.filled)
+        if change.reason is not None:
+            item["reason"] = {"S": change.reason}
     item["quantity"] = _number(change.quantity)
     item["sequenced_at_ms"] = _number(change.arrival.sequenced_at_ms or committed_at_ms)
     item["matched_at_ms"] = _number(committed_at_ms)
-    condition, read = "#status = :pending AND attribute_not_exists(request_id)", {":pending": {"S": "PENDING"}}
+    condition, read = "#status = :pending AND attribute_not_exists(request_id)", _PENDING
     if "request_id" in image:
         condition = "#status = :pending AND request_id = :request_id"
-        read[":request_id"] = cast("dict[str, str]", image["request_id"])
+        read = {**_PENDING, ":request_id": cast("AttributeValueTypeDef", image["request_id"])}
+        if change.request_done or change.closed is not None:
+            for name in _MARKS:
+                item.pop(name, None)
     return {
         "Put": {
             "TableName": table_name,
             "Item": item,
             "ConditionExpression": condition,
-            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeNames": _STATUS_NAME,
             "ExpressionAttributeValues": read,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }

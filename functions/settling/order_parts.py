@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from market.matching.order_book import Side
+    from market.side import Side
     from market.tape import Closing, TapeCommit, TradeFill
 
 

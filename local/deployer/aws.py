@@ -92,6 +92,10 @@ class Aws:
         return self._client("apigatewayv2")
 
     @cached_property
+    def appsync(self) -> Any:
+        return self._client("appsync")
+
+    @cached_property
     def cognito(self) -> CognitoIdentityProviderClient:
         return self._client("cognito-idp")
 

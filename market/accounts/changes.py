@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from market.accounts.bookkeeping import HOUSE, MONEY, AccountChange, Book, InsufficientError, merged
-from market.matching.order_book import Side
+from market.side import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

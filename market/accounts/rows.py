@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from market.accounts.bookkeeping import Book, Posting
-from market.tables import UnreadableItemError, read_row
+from market.whole_tables import UnreadableItemError, read_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

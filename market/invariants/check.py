@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from market.accounts.rows import AccountTables
     from market.fees import Fees
     from market.invariants.findings import Violation
-    from market.tables import MarketTables
+    from market.whole_tables import MarketTables
 
 _ALWAYS: tuple[Callable[[Records], Iterator[Violation]], ...] = (
     orders.check_asks,

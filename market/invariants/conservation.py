@@ -12,7 +12,7 @@ from market.invariants.settled import commit_settlements
 
 if TYPE_CHECKING:
     from market.accounts.rows import AccountTables
-    from market.tables import MarketTables
+    from market.whole_tables import MarketTables
 
 
 @dataclass(frozen=True, slots=True)

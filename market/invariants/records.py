@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from market.fees import Fees
-    from market.tables import Bid, MarketTables, OpenAsk, StandingBid
+    from market.tables import Bid, OpenAsk, StandingBid
     from market.tape import Closing, TapeCommit, TradeFill
+    from market.whole_tables import MarketTables
 
 Order: TypeAlias = "Bid | SellOrder"
 

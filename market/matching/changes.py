@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from market.tables import Bid, OpenAsk, SellOrder, StandingBid
     from market.tape import Closing, TapeOrder, TradeFill
 
 
-@dataclass(frozen=True, slots=True)
-class AskChange:
+class AskChange(NamedTuple):
     """An item of the asks table before and after a commit; None where the ask is not in the book."""
 
     before: OpenAsk | None
     after: OpenAsk | None
 
 
-@dataclass(frozen=True, slots=True)
-class StandingChange:
+class StandingChange(NamedTuple):
     """A standing bid before and after a commit; None where it does not stand."""
 
     before: StandingBid | None
     after: StandingBid | None
 
 
-@dataclass(frozen=True, slots=True)
-class BidChange:
+class BidChange(NamedTuple):
     """A buyer's bid, after a commit.
 
     Parameters
@@ -68,8 +65,7 @@ class BidChange:
         return self.closed.reason if self.closed else None
 
 
-@dataclass(frozen=True, slots=True)
-class SellOrderChange:
+class SellOrderChange(NamedTuple):
     """A seller's order, after a commit that handles it first, closes it unsold, or carries out what was asked for.
 
     All other fills and the selling out of an ask show in the book alone. Parameters as of `BidChange`.

@@ -17,9 +17,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from market.matching.ledger import Ledger
-from market.matching.order_book import Side
+from market.matching.order_kinds import RESTING, SELLING
 from market.matching.steps import Placement
-from market.tables import OpenAsk, SellOrder, StandingBid
+from market.side import Side
+from market.tables import OpenAsk, StandingBid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -101,7 +102,7 @@ class _Part(NamedTuple):
 
 def _parts(placement: Placement, room: int) -> Iterator[_Part]:
     taker, trades = placement.taker, placement.trades
-    side = Side.SELL if isinstance(taker, OpenAsk | SellOrder) else Side.BUY
+    side = Side.SELL if isinstance(taker, SELLING) else Side.BUY
     per_maker = _ITEMS_OF_MAKER[side]
     match taker:
         case StandingBid():
@@ -126,7 +127,7 @@ def _adds(ledger: Ledger, part: _Part) -> int:
     """Return how many items the draft would have with a part, at most."""
     placement = part.placement
     orders = [trade.maker for trade in part.trades]
-    if isinstance(placement.taker, OpenAsk | StandingBid):
+    if isinstance(placement.taker, RESTING):
         orders.append(placement.taker)
     known = sum(min(ledger.drafted(order), 1 if isinstance(order, OpenAsk) else 2) for order in orders)
     return part.items + ledger.items - known

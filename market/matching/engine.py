@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING
 from market.endings import Ending
 from market.fees import hold_minor
 from market.matching.commits import MOST_ITEMS
-from market.matching.order_book import OrderBook, Side, TimeInForce
+from market.matching.order_book import OrderBook, TimeInForce
+from market.matching.order_kinds import ARRIVING
 from market.matching.resting import RestingSide
 from market.matching.rules import MatchingRules, SelfTradePrevention, budget_of
 from market.matching.steps import Placement, Reduction, Withdrawal
 from market.matching.turns import Arrival, Cancel, Reduce
+from market.side import Side
 from market.tables import Bid, OpenAsk, SellOrder, StandingBid, is_immediate
 
 if TYPE_CHECKING:
@@ -90,6 +92,9 @@ def match(
     for turn in turns:
         batch.take_turn(turn)
         yield from batch.steps()
+
+
+_TAKE_ONLY = TimeInForce.IMMEDIATE_OR_CANCEL  # what is left is let rest here
 
 
 class _Batch:
@@ -205,7 +210,7 @@ class _Batch:
         """Let an order that is not in the book trade, then rest or close."""
         order_id, player = own.order_id(taker), own.owner(taker)
         has_budget = own is self._bids and budget_of(taker) is not None
-        arrives = isinstance(taker, Bid | SellOrder)
+        arrives = isinstance(taker, ARRIVING)
         all_or_nothing = arrives and taker.time_in_force == "FOK"
         if not has_budget:
             opposite.load(taker.price_minor, quantity, player)
@@ -218,15 +223,15 @@ class _Batch:
             withdrawn = tuple([Withdrawal(order, Ending.SELF_TRADE) for order in reach.own])
         if opposite.expired:
             self._close_expired()
-        if self._rules.self_trade_prevention is SelfTradePrevention.CANCEL_MAKER and not all_or_nothing:
+        if withdrawn and not all_or_nothing and self._rules.self_trade_prevention is SelfTradePrevention.CANCEL_MAKER:
             # There may be more of them than fit in a commit; a fill-or-kill order's belong to its only one.
             self._steps += withdrawn
             withdrawn = ()
 
         trades = ()
         if wanted:
-            fills = self._book.place(order_id, own.side, taker.price_minor, wanted, TimeInForce.IMMEDIATE_OR_CANCEL)
-            trades = tuple([self._rules.trade(taker, opposite.known[fill.maker_id], fill.quantity) for fill in fills])
+            fills = self._book.place(order_id, own.side, taker.price_minor, wanted, _TAKE_ONLY)
+            trades = self._rules.trades(taker, fills, opposite.known)
         left = quantity
         for trade in trades:
             left -= trade.quantity

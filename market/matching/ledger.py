@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from market.endings import Ending
 from market.matching.changes import AskChange, Commit, StandingChange
-from market.matching.order_book import Side
+from market.matching.order_kinds import SELLING
 from market.matching.steps import Withdrawal
 from market.matching.touched_order import TouchedOrder
-from market.tables import OpenAsk, SellOrder
+from market.side import Side
+from market.tables import OpenAsk
 from market.tape import TradeFill
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from market.matching.steps import Placement, Reduction, Trade
     from market.tables import ArrivingOrder, RestingOrder
     from market.tape import TapeOrder
+
+
+_SELL = Side.SELL  # bound once: a look-up on an Enum class runs Python code every time in CPython 3.11
 
 
 class Ledger:
@@ -87,7 +91,7 @@ class Ledger:
         tape_orders: list[TapeOrder] = []
         for order in self._draft.values():
             before, after = order.before, order.row()
-            if order.side is Side.SELL:
+            if order.side is _SELL:
                 if before is not after:
                     asks.append(AskChange(before, after))  # pyright: ignore[reportArgumentType]  # of its side
                 if order.record_changes:
@@ -117,7 +121,7 @@ class Ledger:
         return commit
 
     def _touch(self, row: RestingOrder | ArrivingOrder) -> TouchedOrder:
-        order_id = row.ask_id if isinstance(row, OpenAsk | SellOrder) else row.bid_id
+        order_id = row.ask_id if isinstance(row, SELLING) else row.bid_id
         order = self._draft.get(order_id)
         if order is None:
             order = self._orders.get(order_id)
@@ -132,7 +136,7 @@ class Ledger:
         order.items = items
 
     def _record(self, maker: TouchedOrder, taker: TouchedOrder, trade: Trade) -> None:
-        bid, ask = (maker, taker) if taker.side is Side.SELL else (taker, maker)
+        bid, ask = (maker, taker) if taker.side is _SELL else (taker, maker)
         self._fills.append(
             TradeFill(
                 len(self._fills) + 1,

@@ -7,15 +7,10 @@ from collections import OrderedDict
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from market.side import Side
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-
-class Side(StrEnum):
-    """Which way an order trades."""
-
-    BUY = "BUY"
-    SELL = "SELL"
 
 
 class TimeInForce(StrEnum):

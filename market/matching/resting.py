@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from market.matching.order_book import Side
+from market.side import Side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 from market.endings import Ending
 from market.fees import affordable_quantity, fee_minor, hold_minor
 from market.matching.commits import items_of_sweep
-from market.matching.order_book import Side
+from market.matching.order_kinds import BUYING
 from market.matching.steps import Trade
-from market.tables import Bid, OpenAsk, StandingBid
+from market.side import Side
+from market.tables import Bid, StandingBid
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from market.fees import Fees
+    from market.matching.order_book import Fill
     from market.matching.resting import RestingSide
     from market.tables import ArrivingOrder, RestingOrder
 
@@ -90,12 +94,17 @@ class MatchingRules:
             return Reach(ending=Ending.TOO_MANY_MAKERS)
         return reach
 
-    def trade(self, taker: RestingOrder | ArrivingOrder, maker: RestingOrder, quantity: int) -> Trade:
-        """Return the trade of two orders, with its fees."""
-        value_minor = maker.price_minor * quantity
-        seller_bps = self.fees.maker_bps if isinstance(maker, OpenAsk) else self.fees.taker_bps
-        buyer_fee_minor = fee_minor(value_minor, self._buyer_bps(taker, maker))
-        return Trade(maker, quantity, buyer_fee_minor, fee_minor(value_minor, seller_bps))
+    def trades(
+        self, taker: RestingOrder | ArrivingOrder, fills: Iterable[Fill], makers: Mapping[str, RestingOrder]
+    ) -> tuple[Trade, ...]:
+        """Return a taker's fills as trades with their fees; `makers` has the resting orders by id."""
+        seller_bps = self.fees.maker_bps if isinstance(taker, BUYING) else self.fees.taker_bps
+        trades: list[Trade] = []
+        for maker_id, _taker_id, price_minor, quantity in fills:
+            maker, value_minor = makers[maker_id], price_minor * quantity
+            buyer_fee_minor = fee_minor(value_minor, self._buyer_bps(taker, maker))
+            trades.append(Trade(maker, quantity, buyer_fee_minor, fee_minor(value_minor, seller_bps)))
+        return tuple(trades)
 
     def _reach(self, taker: RestingOrder | ArrivingOrder, player: str, quantity: int, opposite: RestingSide) -> Reach:
         budget_minor = budget_of(taker)
@@ -127,7 +136,7 @@ class MatchingRules:
         """Return the rate in effect, but no higher than the one the bid was placed with."""
         if isinstance(maker, StandingBid):
             return min(self.fees.maker_bps, maker.fee_bps or 0)
-        assert isinstance(taker, Bid | StandingBid)
+        assert isinstance(taker, BUYING)
         return min(self.fees.taker_bps, taker.fee_bps or 0)
 
 

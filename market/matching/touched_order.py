@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING
 from market.endings import Ending
 from market.fees import hold_minor
 from market.matching.changes import BidChange, SellOrderChange
-from market.matching.order_book import Side
+from market.matching.order_kinds import RESTING, SELLING
+from market.side import Side
 from market.tables import Bid, OpenAsk, SellOrder, StandingBid
 from market.tape import Closing, TapeOrder
 
 if TYPE_CHECKING:
     from market.tables import ArrivingOrder, RestingOrder
+
+
+# Members and values bound once: a look-up on an Enum class runs Python code every time in CPython 3.11.
+_BUY = Side.BUY
+_SELL = Side.SELL
+_FILLED = Ending.FILLED.value
 
 
 class TouchedOrder:
@@ -76,12 +83,12 @@ class TouchedOrder:
         self.taking = False
         self.budget_minor: int | None = None
         self.fee_bps = 0
-        if isinstance(terms, OpenAsk | SellOrder):
-            self.side, self.player = Side.SELL, terms.seller
+        if isinstance(terms, SELLING):
+            self.side, self.player = _SELL, terms.seller
         else:
-            self.side, self.player = Side.BUY, terms.buyer
+            self.side, self.player = _BUY, terms.buyer
             self.fee_bps = terms.fee_bps or 0
-        if isinstance(terms, OpenAsk | StandingBid):
+        if isinstance(terms, RESTING):
             self.before: RestingOrder | None = terms
             self.arrival: ArrivingOrder | None = None
             self.remaining = terms.remaining
@@ -105,7 +112,7 @@ class TouchedOrder:
 
     def hold_of(self, remaining: int) -> int:
         """Return what the order must hold while this much of it is open."""
-        if self.side is Side.SELL:
+        if self.side is _SELL:
             return remaining
         if self.budget_minor is not None:
             return self.budget_minor
@@ -121,7 +128,7 @@ class TouchedOrder:
         """Whether the draft changes the player's record of the order, besides the book."""
         if self.arrival is not None or self.request_done:
             return True
-        if self.side is Side.SELL:
+        if self.side is _SELL:
             return self.closed is not None and self.closed.reason is not None
         return self.closed is not None or self.filled != self.filled_before
 
@@ -129,11 +136,13 @@ class TouchedOrder:
         """Fill a part of the order; filled completely, it closes."""
         self.remaining -= quantity
         if not self.remaining:
-            self.close(Ending.FILLED)
+            self._end(*_FILLED)
 
     def close(self, ending: Ending) -> None:
         """Withdraw whatever is open."""
-        status, reason = ending.value
+        self._end(*ending.value)
+
+    def _end(self, status: str, reason: str | None) -> None:
         self.closed = Closing(status, reason, self.quantity, self.remaining)
         self.remaining = 0
         self.rests = False
@@ -143,7 +152,7 @@ class TouchedOrder:
         if not self.rests:
             return None
         terms, remaining, quantity = self.terms, self.remaining, self.quantity
-        if isinstance(terms, OpenAsk | StandingBid):
+        if isinstance(terms, RESTING):
             row = terms
         else:
             row = StandingBid.of(terms, remaining) if isinstance(terms, Bid) else OpenAsk.of(terms, remaining)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from market.matching.order_book import Side
+    from market.side import Side
     from market.tables import Bid, OpenAsk, SellOrder, StandingBid
 
 

@@ -41,6 +41,7 @@ _FIELDS = (
 )
 _CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 _DAY_MS = 86_400_000
+_AHEAD = f"in the future, at most {LONGEST_LIFE_DAYS} days ahead"
 
 
 class OrderType(StrEnum):
@@ -63,6 +64,22 @@ class TimeInForce(StrEnum):
     """Immediate or cancel: what does not trade at once is canceled."""
     FOK = "FOK"
     """Fill or kill: all of it trades at once, or nothing."""
+
+
+class EndedOrderError(InvalidFieldError):
+    """The end of an order that is otherwise valid has passed; it may have been placed in time, and be asked for again.
+
+    Parameters
+    ----------
+    order
+        The order.
+    text
+        Its end as given.
+    """
+
+    def __init__(self, order: PlaceOrder, text: str) -> None:
+        super().__init__("expires_at", text, Rule.FUTURE, _AHEAD)
+        self.order = order
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +186,8 @@ def read_place_order(request: Mapping[str, object], rules: PlacingRules, now_ms:
     ------
     InvalidFieldError
         The first rule that is broken: unknown fields come first, then missing ones, then values.
+    EndedOrderError
+        Only the end is wrong, because it has passed.
     """
     refuse_unknown_fields(request, _FIELDS, "an order")
     order_type = OrderType(read_choice(request, "type", tuple(OrderType), OrderType.LIMIT))
@@ -182,15 +201,18 @@ def read_place_order(request: Mapping[str, object], rules: PlacingRules, now_ms:
     time_in_force = _read_time_in_force(request, order_type)
     if limit_minor is not None:
         require_value(limit_minor, quantity, rules)
-    return PlaceOrder(
+    order = PlaceOrder(
         material=material,
         quantity=quantity,
         limit_minor=limit_minor,
         time_in_force=time_in_force,
         expires_at_ms=_read_expires_at_ms(request, time_in_force, now_ms),
         post_only=_read_post_only(request, time_in_force),
-        client_order_id=_read_client_order_id(request),
+        client_order_id=read_client_order_id(request),
     )
+    if order.expires_at_ms is not None and order.expires_at_ms <= now_ms:
+        raise EndedOrderError(order, read_text(request, "expires_at"))
+    return order
 
 
 def require_value(limit_minor: int, quantity: int, rules: PlacingRules) -> None:
@@ -224,9 +246,8 @@ def _read_expires_at_ms(request: Mapping[str, object], time_in_force: TimeInForc
     require_fields(request, ("expires_at",))
     text = read_text(request, "expires_at")
     expires_at_ms = parse_utc(text, "expires_at")
-    if not now_ms < expires_at_ms <= now_ms + LONGEST_LIFE_DAYS * _DAY_MS:
-        requirement = f"in the future, at most {LONGEST_LIFE_DAYS} days ahead"
-        raise InvalidFieldError("expires_at", text, Rule.FUTURE, requirement)
+    if expires_at_ms > now_ms + LONGEST_LIFE_DAYS * _DAY_MS:
+        raise InvalidFieldError("expires_at", text, Rule.FUTURE, _AHEAD)
     return expires_at_ms
 
 
@@ -238,7 +259,14 @@ def _read_post_only(request: Mapping[str, object], time_in_force: TimeInForce) -
     return post_only
 
 
-def _read_client_order_id(request: Mapping[str, object]) -> str | None:
+def read_client_order_id(request: Mapping[str, object]) -> str | None:
+    """Read the client's own name for what it asks for, None if it gave none.
+
+    Raises
+    ------
+    InvalidFieldError
+        Rule ``type`` or ``pattern``.
+    """
     if "client_order_id" not in request:
         return None
     text = read_text(request, "client_order_id")

@@ -7,30 +7,38 @@ takes the old one's hold over, when the matcher closes the one and admits the ot
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from market.errors import InvalidFieldError, Rule
 from market.fees import replacing_hold_minor
 from market.requests.fields import read_price, read_quantity, refuse_unknown_fields
-from market.requests.placing import require_value
+from market.requests.placing import read_client_order_id, require_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from market.requests.placing import PlacingRules
 
-_FIELDS = ("quantity", "price")
+_FIELDS = ("quantity", "price", "client_order_id")
 
 
 @dataclass(frozen=True, slots=True)
 class ReplaceOrder:
     """A valid request: the new quantity in all, what is filled included, and the new limit in minor units.
 
-    At least one of the two; the other is None and stays as it is.
+    At least one of the two; the other is None and stays as it is. `client_order_id` is the client's own name for the
+    order that takes the place, if the change makes one; None if it gave none.
     """
 
     quantity: int | None
     limit_minor: int | None
+    client_order_id: str | None = None
+
+    def fingerprint(self, order_id: str) -> str:
+        """Return the SHA-256 (64 hex digits) of this change of an order, equal for every spelling of it."""
+        asked = ("change", order_id, self.quantity, self.limit_minor)
+        return sha256("\n".join(map(str, asked)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +97,8 @@ def read_replace_order(request: Mapping[str, object], rules: PlacingRules) -> Re
     Parameters
     ----------
     request
-        A decoded JSON object whose numbers are `market.requests.fields.NumberLiteral`; fields quantity, price or both.
+        A decoded JSON object whose numbers are `market.requests.fields.NumberLiteral`; fields quantity, price or both,
+        and, if wanted, client_order_id.
     rules
         The environment's limits.
 
@@ -99,11 +108,12 @@ def read_replace_order(request: Mapping[str, object], rules: PlacingRules) -> Re
         The first rule that is broken.
     """
     refuse_unknown_fields(request, _FIELDS, "a change")
-    if not request:
+    if "quantity" not in request and "price" not in request:
         raise InvalidFieldError("quantity", None, Rule.REQUIRED, "given, or price, or both")
     return ReplaceOrder(
         quantity=read_quantity(request, rules.max_quantity) if "quantity" in request else None,
         limit_minor=read_price(request, rules.tick_minor, rules.currency_digits) if "price" in request else None,
+        client_order_id=read_client_order_id(request),
     )
 
 

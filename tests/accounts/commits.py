@@ -8,7 +8,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from market.matching.order_book import Side
+from market.side import Side
 from market.tape import Closing, TapeCommit, TapeOrder, TradeFill
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from market.accounts.bookkeeping import (
     TooManyOpenOrdersError,
 )
 from market.accounts.changes import deposit, placing_ask, placing_bid, settlement_slices
-from market.matching.order_book import Side
+from market.side import Side
 from tests.accounts.bank import opened
 from tests.accounts.commits import MATERIAL, commits, order_id
 

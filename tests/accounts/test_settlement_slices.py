@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from market.accounts.bookkeeping import HOUSE, Book
 from market.accounts.changes import UnbalancedCommitError, settlement_slices
-from market.matching.order_book import Side
+from market.side import Side
 from market.tape import Closing, TapeCommit, TapeOrder, TradeFill
 from tests.accounts.commits import MATERIAL, commits, order_id
 
@@ -125,7 +125,7 @@ def test_a_commit_that_contradicts_itself_is_refused_whole(commit: TapeCommit, d
     traded = {order for fill in commit.fills for order in (fill.bid_id, fill.ask_id)}
     broken = data.draw(st.sampled_from([order for order in commit.orders if order.order_id in traded]))
     others = tuple(order for order in commit.orders if order is not broken)
-    for orders in (others, (*others, replace(broken, released=0))):
+    for orders in (others, (*others, broken._replace(released=0))):
         with pytest.raises(UnbalancedCommitError, match=broken.order_id):
             settlement_slices(replace(commit, orders=orders))
 

@@ -17,6 +17,7 @@ from moto import mock_aws
 from functions import asks_api, bids_api, quotes_api
 from functions.accounts.journal import journal_entries
 from functions.accounts.ledger import Ledger
+from functions.api.express_lane import kinesis_client
 from functions.environment import AsksEnvironment, BidsEnvironment, QuotesEnvironment
 from market.accounts.bookkeeping import MONEY
 from market.accounts.changes import deposit
@@ -25,9 +26,10 @@ from patterns.dynamodb.items import decode_item, encode_item
 from tests.api.variables import VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_kinesis import KinesisClient
 
     from functions.api.http_api import HttpApi
     from patterns.dynamodb.items import Item
@@ -43,6 +45,9 @@ _KEYS = {
     "accounts": ("player", "line", "S"),
     "journal": ("player", "entry_key", "S"),
 }
+RECEIVED_AT_MS: int = _EVENT["requestContext"]["timeEpoch"]
+"""When API Gateway received each request, it says."""
+
 _RICH = 10**24
 """What players of a market for the well-off have of everything."""
 
@@ -64,14 +69,15 @@ class Reply:
 
 @dataclass
 class TestClock:
-    """A clock that moves a millisecond with every reading."""
+    """A clock that moves a millisecond with every reading, or as much as `step_ms` says."""
 
     __test__ = False
     now_ms: int = 1_795_248_000_000
+    step_ms: int = 1
 
     def __call__(self) -> int:
         """Return the time."""
-        self.now_ms += 1
+        self.now_ms += self.step_ms
         return self.now_ms
 
 
@@ -89,18 +95,21 @@ class FrontDoor:
         Variables that differ from `VARIABLES`.
     client
         What the handlers call, if it is not the plain client.
+    kinesis
+        Makes what they put orders on, if `variables` name a stream.
     """
 
     service: str = VARIABLES["POWERTOOLS_SERVICE_NAME"]
     clock: TestClock = field(default_factory=TestClock)
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     client: DynamoDBClient = field(default_factory=dynamodb_client)
+    kinesis: Callable[[], KinesisClient] = kinesis_client
 
     def __post_init__(self) -> None:
         variables = VARIABLES | {"POWERTOOLS_SERVICE_NAME": self.service, **self.variables}
         entropy = random.Random(7).randbytes
-        asks = asks_api.build(AsksEnvironment.from_environ(variables), self.client, self.clock, entropy)
-        bids = bids_api.build(BidsEnvironment.from_environ(variables), self.client, self.clock, entropy)
+        asks = asks_api.build(AsksEnvironment.from_environ(variables), self.client, self.clock, entropy, self.kinesis)
+        bids = bids_api.build(BidsEnvironment.from_environ(variables), self.client, self.clock, entropy, self.kinesis)
         quotes = quotes_api.build(QuotesEnvironment.from_environ(variables), self.client, self.clock)
         self._handlers: dict[str, HttpApi] = {"asks": asks, "bids": bids, "materials": quotes}
 
@@ -113,9 +122,12 @@ class FrontDoor:
         player: str | None = "alice",
         query: Mapping[str, str] | None = None,
         in_base64: bool = False,
+        traceparent: str | None = None,
     ) -> Reply:
         """Send a request; a body that is not text yet is sent as JSON."""
         event = request_event(method, path, body, player=player, query=query, in_base64=in_base64)
+        if traceparent is not None:
+            event["headers"]["traceparent"] = traceparent
         handler = self._handlers.get(path.split("/")[1], self._handlers["asks"])
         answer = handler(event, LambdaContext())
         assert answer["isBase64Encoded"] is False
@@ -200,11 +212,12 @@ def opened(
     service: str = VARIABLES["POWERTOOLS_SERVICE_NAME"],
     *,
     rich: Iterable[str] = ("alice", "bob", "ann", "ben"),
+    kinesis: Callable[[], KinesisClient] = kinesis_client,
     **variables: str,
 ) -> Generator[FrontDoor]:
     """Open a market without orders, where the `rich` lack nothing and all others have nothing."""
     with mock_aws():
-        front_door = FrontDoor(service, variables=variables)
+        front_door = FrontDoor(service, variables=variables, kinesis=kinesis)
         for table, (hash_key, range_key, range_type) in _KEYS.items():
             front_door.client.create_table(
                 TableName=table,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from functions.api.timestamps import iso_utc
 from patterns.dynamodb.client import LEAN_CONFIG
 from tests.api.faults import losing_answers, refusing
 
@@ -79,6 +80,25 @@ def test_a_write_whose_answers_are_all_lost_is_repeated_safely_with_its_id(marke
     again = market.send("POST", path, request)
     assert again.status == 200
     assert len([item for item in market.stored()[path[1:]] if "price_minor" in item]) == 1
+
+
+@SIDES
+def test_an_order_asked_for_again_after_its_end_is_returned(market: FrontDoor, path: str) -> None:
+    request = ORDER | {"time_in_force": "GTD", "expires_at": iso_utc(market.clock() + 60_000)}
+    first = market.send("POST", path, request | {"client_order_id": "a"})
+    stored = market.stored()
+    market.clock.now_ms += 120_000
+    again = market.send("POST", path, request | {"client_order_id": "a"})
+    assert (again.status, again.body) == (200, first.body)
+    for late, status, rule in (
+        (request | {"client_order_id": "b"}, 400, "future"),
+        (request, 400, "future"),
+        (request | {"client_order_id": "a", "quantity": 4}, 409, "unrepeated_id"),
+        (request | {"client_order_id": "a", "price": "12.51"}, 400, "tick_size"),
+    ):
+        reply = market.send("POST", path, late)
+        assert (reply.status, reply.error[2]) == (status, rule)
+    assert market.stored() == stored
 
 
 @SIDES

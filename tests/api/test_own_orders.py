@@ -119,7 +119,8 @@ def test_an_asks_state_is_what_the_book_says(
 def test_a_bids_state_is_what_the_matcher_wrote(market: FrontDoor) -> None:
     bid = place(market, "bids")
     market.put("bids", market.stored()["bids"][0] | {"status": "PARTIALLY_FILLED", "filled": 2, "matched_at_ms": 1})
-    expected = bid | {"status": "PARTIALLY_FILLED", "filled": 2, "remaining": 1}
+    trace = bid["trace"] | {"hops": bid["trace"]["hops"] | {"matched_at_ms": 1}}
+    expected = bid | {"status": "PARTIALLY_FILLED", "filled": 2, "remaining": 1, "trace": trace}
     assert market.send("GET", f"/bids/{bid['id']}").body == expected
     assert market.send("GET", "/bids").body["bids"] == [expected]
 

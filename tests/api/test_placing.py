@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from functions.matching.images import read_order
 from patterns.dynamodb.items import encode_item
-from tests.api.front_door import FrontDoor, opened
+from tests.api.front_door import RECEIVED_AT_MS, FrontDoor, opened
 
 _TICK_MINOR, _MAX_QUANTITY, _MAX_MINOR = 5, 1_000_000, 999_999_999_999
 
@@ -107,6 +107,7 @@ def test_an_ask_is_stored_in_the_book_and_on_record(market: FrontDoor) -> None:
     reply = market.send("POST", "/asks", {"material": "copper", "quantity": 3, "price": 12.5, "client_order_id": "a-1"})
     assert reply.status == 201
     ask_id, placed_at_ms = reply.body["id"], market.stored()["asks"][0]["placed_at_ms"]
+    trace_id = reply.body["trace"]["trace_id"]
     assert reply.body == {
         "id": ask_id,
         "side": "SELL",
@@ -126,10 +127,11 @@ def test_an_ask_is_stored_in_the_book_and_on_record(market: FrontDoor) -> None:
         "request": None,
         "request_quantity": None,
         "client_order_id": "a-1",
+        "trace": {"trace_id": trace_id, "hops": {"received_at_ms": RECEIVED_AT_MS, "placed_at_ms": placed_at_ms}},
     }
     stored = market.stored()
     order = {"ask_id": ask_id, "seller": "alice", "material": "copper", "price_minor": 1250, "quantity": 3}
-    order["placed_at_ms"] = placed_at_ms
+    order |= {"placed_at_ms": placed_at_ms, "trace_id": trace_id, "received_at_ms": RECEIVED_AT_MS}
     assert stored["asks"] == [order | {"price_key": f"000000001250#{ask_id}", "remaining": 3}]
     record, pointer = sorted(stored["sell-orders"], key=lambda item: str(item["order_key"]))
     assert record == order | {"order_key": ask_id, "client_order_id": "a-1", "hold": 3}
@@ -147,6 +149,8 @@ def test_a_bid_is_stored_as_pending(market: FrontDoor) -> None:
     assert (reply.body["status"], reply.body["price"], reply.body["side"]) == ("PENDING", "9999999999.95", "BUY")
     (bid,) = market.stored()["bids"]
     assert bid == {
+        "trace_id": reply.body["trace"]["trace_id"],
+        "received_at_ms": RECEIVED_AT_MS,
         "buyer": "alice",
         "order_key": reply.body["id"],
         "bid_id": reply.body["id"],

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from functions.api import trades_store
 from functions.api.book_store import SNAPSHOT_ATTEMPTS
 from market.keys import ask_price_key, bid_price_key
-from market.matching.order_book import Side
+from market.side import Side
 from market.tape import TapeCommit, TradeFill, encode_commit
 from patterns.dynamodb.page_token import encode_page_token
 from tests.api.faults import hooked

@@ -109,6 +109,49 @@ def test_any_other_change_is_a_new_order_that_holds_what_the_old_one_does_not(
 
 
 @SIDES
+def test_a_change_that_is_asked_for_again_under_its_id_is_one_new_order(market: FrontDoor, side: str) -> None:
+    order = place(market, side)
+    path, wanted = f"/{side}/{order['id']}", {"quantity": 7, "price": "13.00", "client_order_id": "mine"}
+    new = market.send("PATCH", path, wanted)
+    assert (new.status, new.body["client_order_id"]) == (202, "mine")
+    stored = market.stored()
+    # By then, the order may have traded as much as was wanted, or have made room.
+    for state in (record(market, side, order["id"]), {"filled": 3, "status": "CANCELED", "reason": "replaced"}):
+        market.put(RECORDS[side], record(market, side, order["id"]) | state)
+        again = market.send("PATCH", path, wanted | {"price": 13})
+        assert (again.status, again.body) == (200, new.body)
+        for other in ({"price": "13.05"}, {"quantity": 8}):
+            refused = market.send("PATCH", path, wanted | other)
+            assert (refused.status, refused.error) == (409, ("conflict", "client_order_id", "unrepeated_id"))
+    elsewhere = place(market, side)
+    for method, where, body in (
+        ("PATCH", f"/{side}/{elsewhere['id']}", wanted),
+        ("POST", f"/{side}", {"material": "copper", "quantity": 7, "price": "13.00", "client_order_id": "mine"}),
+    ):
+        assert market.send(method, where, body).error == ("conflict", "client_order_id", "unrepeated_id")
+    assert [item for item in market.stored()[RECORDS[side]] if "replaces" in item] == [
+        item for item in stored[RECORDS[side]] if "replaces" in item
+    ]
+
+
+@SIDES
+@pytest.mark.parametrize("call", range(4))
+def test_a_change_asked_for_by_two_at_once_is_one_new_order_for_both(side: str, call: int) -> None:
+    """Also if it takes all the player has."""
+    with opened(rich=()) as market:
+        market.fund("alice", hold_minor(1300, 5, 20) + 5, copper=5)
+        order = place(market, side)
+        path, wanted = f"/{side}/{order['id']}", {"quantity": 5, "price": "13.00", "client_order_id": "mine"}
+        other: list[str] = []
+        faulty = FaultyClient(
+            market.client, {call: lambda: other.append(market.send("PATCH", path, wanted).body["id"])}
+        )
+        device = FrontDoor(clock=market.clock, client=cast("DynamoDBClient", faulty))
+        assert [device.send("PATCH", path, wanted).body["id"]] == other
+        assert len([item for item in market.stored()[RECORDS[side]] if "replaces" in item]) == 1
+
+
+@SIDES
 def test_what_a_bigger_order_lacks_is_told(side: str) -> None:
     with opened(rich=()) as market:
         market.fund("alice", hold_minor(1250, 3, 20), copper=3)
@@ -141,6 +184,13 @@ BAD_CHANGES: list[tuple[str, object, int, tuple[str, str, str]]] = [
     ("worth too little", {"price": "1"}, 400, ("invalid_field", "quantity", "minimum_value")),
     ("no more than filled", {"quantity": 2}, 409, ("conflict", "quantity", "above_filled")),
     ("less than filled", {"quantity": 1, "price": "13"}, 409, ("conflict", "quantity", "above_filled")),
+    ("only an id", {"client_order_id": "a"}, 400, ("invalid_field", "quantity", "required")),
+    (
+        "an id with spaces",
+        {"quantity": 2, "client_order_id": "a b"},
+        400,
+        ("invalid_field", "client_order_id", "pattern"),
+    ),
     ("no JSON", "quantity=2", 400, ("invalid_field", "body", "json")),
 ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import MISSING, fields
+
 import pytest
 
 from functions.environment import (
@@ -49,15 +51,25 @@ MODELS: dict[str, type[FunctionEnvironment]] = {
 }
 
 
+def optional(model: type[FunctionEnvironment]) -> set[str]:
+    """Variables that an environment without some feature does not set."""
+    return {field.name.upper() for field in fields(model) if field.default is not MISSING}
+
+
 @pytest.mark.parametrize("stack", ENVIRONMENTS)
 def test_each_function_gets_exactly_the_variables_it_reads(stack: str) -> None:
     deployed = {
         node.inputs["handler"]: node.inputs["environment"]["variables"]
         for node in environment_graph(stack).of_type("aws:lambda/function:Function")
     }
-    assert {handler: set(variables) for handler, variables in deployed.items()} == {
+    assert {handler: set(variables) | optional(MODELS[handler]) for handler, variables in deployed.items()} == {
         handler: set(model.variables()) for handler, model in MODELS.items()
     }
+
+
+def test_an_environment_with_all_features_sets_the_optional_variables_too() -> None:
+    for node in environment_graph("staging").of_type("aws:lambda/function:Function"):
+        assert optional(MODELS[node.inputs["handler"]]) <= node.inputs["environment"]["variables"].keys()
 
 
 @pytest.mark.parametrize("stack", ENVIRONMENTS)

@@ -24,6 +24,7 @@ class Request:
     token: str
     body: dict[str, Any] | None
     connection: int
+    headers: dict[str, str]
 
 
 @dataclass
@@ -51,6 +52,7 @@ def api() -> Iterator[ApiStandIn]:
                 token=self.headers.get("Authorization", "").removeprefix("Bearer "),
                 body=json.loads(self.rfile.read(length)) if length else None,
                 connection=self.client_address[1],
+                headers={name.lower(): value for name, value in self.headers.items()},
             )
             stand_in.requests.append(request)
             answer = stand_in.answer(request)
@@ -122,6 +124,7 @@ class RunningStandIn:
     pid: int = 4242
     endpoint_url: str = "http://127.0.0.1:1"
     started_at_ms: int = 0
+    feed_url: str | None = None
 
     pool: PlayerPoolStandIn = field(default_factory=PlayerPoolStandIn)
 

@@ -13,9 +13,10 @@ from cli.simulation import SentOrder
 from cli.trading_day import PlannedOrder
 from market.accounts.rows import AccountTables
 from market.invariants import AssetTotals, Invariant, Verdict, Violation
-from market.matching.order_book import Side
-from market.tables import Bid, MarketTables, OpenAsk, SellOrder, StandingBid
+from market.side import Side
+from market.tables import Bid, OpenAsk, SellOrder, StandingBid
 from market.tape import TapeCommit, TradeFill
+from market.whole_tables import MarketTables
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,9 @@ from cli import resting
 from cli.failures import UnsoundMarketError
 from cli.resting import Picture, unfinished, wait_until_quiet
 from market.accounts.rows import AccountTables, SettlementRow
-from market.matching.order_book import Side
-from market.tables import Bid, MarketTables
+from market.side import Side
+from market.tables import Bid
+from market.whole_tables import MarketTables
 from tests.invariants.histories import play
 from tests.invariants.market_model import MarketModel
 

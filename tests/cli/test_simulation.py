@@ -12,7 +12,8 @@ import pytest
 from cli.failures import EnvironmentUnavailableError
 from cli.simulation import SentOrder, lost_orders, send_orders
 from cli.trading_day import PlannedChange, PlannedOrder, PlannedStep, plan_trading_day
-from market.tables import MarketTables, SellOrder
+from market.tables import SellOrder
+from market.whole_tables import MarketTables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

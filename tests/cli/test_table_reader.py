@@ -12,9 +12,9 @@ from moto import mock_aws
 from cli.environments import Environment
 from cli.table_reader import TableReader
 from market.accounts.bookkeeping import Book, Posting
-from market.matching.order_book import Side
-from market.tables import UnreadableItemError
+from market.side import Side
 from market.tape import TapeCommit, TradeFill, encode_commit
+from market.whole_tables import UnreadableItemError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.trading_day import PlannedChange, PlannedOrder, PlannedStep, plan_trading_day
-from market.matching.order_book import OrderBook, Side
+from market.matching.order_book import OrderBook
+from market.side import Side
 
 MATERIALS = [f"m{number}" for number in range(8)]
 HIGHEST_PRICE_MINOR = 999_999_999_999

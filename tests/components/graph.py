@@ -224,6 +224,17 @@ def _computed(type_: str, physical: str) -> dict[str, Any]:
         "aws:cloudwatch/logGroup:LogGroup": {"arn": arn("logs", f"log-group:{physical}")},
         "aws:cloudwatch/metricAlarm:MetricAlarm": {"arn": arn("cloudwatch", f"alarm:{physical}")},
         "aws:apigatewayv2/api:Api": {"id": "api0123456", "executionArn": arn("execute-api", "api0123456")},
+        "aws:appsync/api:Api": {
+            "apiId": "feed0123456",
+            "apiArn": arn("appsync", "apis/feed0123456"),
+            "dns": {
+                "HTTP": f"dns0123456.appsync-api.{REGION}.amazonaws.com",
+                "REALTIME": f"dns0123456.appsync-realtime-api.{REGION}.amazonaws.com",
+            },
+        },
+        "aws:appsync/channelNamespace:ChannelNamespace": {
+            "channelNamespaceArn": arn("appsync", f"apis/feed0123456/channelNamespace/{physical}")
+        },
         "aws:apigatewayv2/stage:Stage": {
             "executionArn": arn("execute-api", "api0123456/$default"),
             "invokeUrl": f"https://api0123456.execute-api.{REGION}.amazonaws.com/",

@@ -67,6 +67,7 @@ def buckets_are_closed(graph: Graph) -> Violations:
 def managed_policies_are_for_logs_and_traces(graph: Graph) -> Violations:
     """AWS's own policies are only those for log streams and traces, which no document of ours can name one by one."""
     allowed = {
+        "arn:aws:iam::aws:policy/service-role/AWSAppSyncPushToCloudWatchLogs",
         "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
         "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess",
     }
@@ -224,6 +225,28 @@ def routes_demand_a_token(graph: Graph) -> Violations:
     ]
 
 
+def players_cannot_publish(graph: Graph) -> Violations:
+    """Of an Event API, tokens let connect and subscribe, and only IAM lets publish."""
+
+    def modes(listed: Any) -> set[str]:
+        return {mode["authType"] for mode in listed}
+
+    tokens = {"AMAZON_COGNITO_USER_POOLS", "OPENID_CONNECT"}
+
+    def closed(node: Node) -> bool:
+        if node.type == "aws:appsync/channelNamespace:ChannelNamespace":
+            return not {"publishAuthModes", "subscribeAuthModes"} & node.inputs.keys()
+        config = node.inputs["eventConfig"]
+        return (
+            modes(config["connectionAuthModes"]) <= tokens
+            and modes(config["defaultSubscribeAuthModes"]) <= tokens
+            and modes(config["defaultPublishAuthModes"]) == {"AWS_IAM"}
+        )
+
+    kinds = ("aws:appsync/api:Api", "aws:appsync/channelNamespace:ChannelNamespace")
+    return [node.name for kind in kinds for node in graph.of_type(kind) if not closed(node)]
+
+
 def data_survives(graph: Graph) -> Violations:
     """No table, bucket or player pool is deleted by a call, a destroy or by leaving the program; tables can go back."""
 
@@ -245,11 +268,18 @@ def no_physical_names(graph: Graph) -> Violations:
     named_by_us = {
         "aws:apigatewayv2/stage:Stage",  # its name is part of the URL
         "aws:cognito/resourceServer:ResourceServer",  # only shown, and unique within its pool
+        "aws:appsync/channelNamespace:ChannelNamespace",  # what its channels begin with, and unique within its API
     }
+    # AppSync logs to groups of these names and no others; an API's id is unique.
+    named_by_aws = {f"/aws/appsync/apis/{api.outputs['apiId']}" for api in graph.of_type("aws:appsync/api:Api")}
     return [
         node.name
         for node in graph.nodes
-        if (node.type.startswith("aws:") and node.type not in named_by_us and "name" in node.inputs)
+        if (
+            node.type.startswith("aws:")
+            and node.type not in named_by_us
+            and node.inputs.get("name", "") not in {"", *named_by_aws}
+        )
         or (node.type == "aws:s3/bucket:Bucket" and "bucket" in node.inputs)
     ]
 
@@ -285,5 +315,10 @@ def _alarms_needed(node: Node) -> Iterator[tuple[str, str, str, str]]:
             yield "AWS/Kinesis", "WriteProvisionedThroughputExceeded", "StreamName", node.outputs["name"]
         case "aws:apigatewayv2/api:Api":
             yield "AWS/ApiGateway", "5xx", "ApiId", node.outputs["id"]
+        case "aws:appsync/api:Api":
+            yield "AWS/AppSync", "5XXError", "EventAPIId", node.outputs["apiId"]
+        case "aws:appsync/channelNamespace:ChannelNamespace":
+            for metric in ("SubscribeServerError", "BroadcastEventServerError"):
+                yield "AWS/AppSync", metric, "ChannelNamespaceName", node.outputs["name"]
         case _:
             pass

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _LIMITS = {
     "aws:apigatewayv2/api:Api": 128,
+    "aws:appsync/api:Api": 50,
     "aws:cloudwatch/logGroup:LogGroup": 512,
     "aws:cloudwatch/metricAlarm:MetricAlarm": 255,
     "aws:cognito/userPool:UserPool": 128,
@@ -34,6 +35,7 @@ _LIMITS = {
 """Longest physical names: the `name` of each service's create call, in its API reference."""
 
 _TIGHT = {
+    "aws:appsync/api:Api",
     "aws:dynamodb/table:Table",
     "aws:iam/role:Role",
     "aws:kinesis/stream:Stream",

@@ -40,11 +40,11 @@ def _pipelines() -> None:
         "api": api,
         "accounts": Table("accounts", line),
         "journal": Table("journal", line),
+        "orders": KinesisStream("orders", {"shards": 1, "alarm_topic_arn": _TOPIC}),
         "alarm_topic_arn": _TOPIC,
     }
-    orders = KinesisStream("orders", {"shards": 1, "alarm_topic_arn": _TOPIC})
     for pipeline in (SellPipeline("sell", shared), BuyPipeline("buy", shared)):
-        pipeline.feed(orders, start_after=pulumi.Output.from_input("reading"))
+        pipeline.feed(start_after=pulumi.Output.from_input("reading"))
 
 
 @pytest.fixture(scope="module")

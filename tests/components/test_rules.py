@@ -25,6 +25,7 @@ EVERYWHERE: list[Rule] = [
     rules.schedules_are_bounded,
     rules.everything_is_watched,
     rules.routes_demand_a_token,
+    rules.players_cannot_publish,
     rules.no_physical_names,
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -113,6 +113,26 @@ def _user_pool_domain(node: Node) -> Request:
     return "cognito-idp", "CreateUserPoolDomain", in_service_case(node.inputs, {})
 
 
+def _event_api(operation: str) -> Callable[[Node], Request]:
+    renamed = {"OpenidConnectConfig": "openIDConnectConfig", "CloudwatchLogsRoleArn": "cloudWatchLogsRoleArn"}
+
+    def camel_case(value: Any) -> Any:
+        """This service's members begin with a small letter."""
+        if isinstance(value, list):
+            return [camel_case(item) for item in cast("list[Any]", value)]
+        if isinstance(value, dict):
+            members = cast("dict[str, Any]", value)
+            return {
+                renamed.get(name, name[0].lower() + name[1:]): camel_case(member) for name, member in members.items()
+            }
+        return value
+
+    def request(node: Node) -> Request:
+        return "appsync", operation, {"name": node.outputs["name"], **camel_case(in_service_case(node.inputs, {}))}
+
+    return request
+
+
 def _api(operation: str, renamed: dict[str, str]) -> Callable[[Node], Request]:
     def request(node: Node) -> Request:
         parameters = in_service_case(
@@ -210,6 +230,8 @@ REQUESTS: dict[str, Callable[[Node], Request]] = {
         "PutPublicAccessBlock", "PublicAccessBlockConfiguration"
     ),
     "aws:s3/bucketPolicy:BucketPolicy": _bucket("PutBucketPolicy"),
+    "aws:appsync/api:Api": _event_api("CreateApi"),
+    "aws:appsync/channelNamespace:ChannelNamespace": _event_api("CreateChannelNamespace"),
     "aws:apigatewayv2/api:Api": _api("CreateApi", {"name": "Name"}),
     "aws:apigatewayv2/authorizer:Authorizer": _api("CreateAuthorizer", {"name": "Name"}),
     "aws:apigatewayv2/integration:Integration": _api("CreateIntegration", {}),

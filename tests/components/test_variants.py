@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from functions.observability import METRICS_NAMESPACE
 from tests.components.graph import PROJECT, Graph, environment_graph, record, run_main, stack_configuration
 
 MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
@@ -103,3 +104,34 @@ def test_tracing_belongs_to_the_functions_on_an_orders_way() -> None:
         if node.inputs["policyArn"].endswith("/AWSXRayDaemonWriteAccess")
     ]
     assert len(sending) == len(set(sending)) == len(traced)
+
+
+def test_an_express_lane_is_rights_variables_and_alarms_and_nothing_else() -> None:
+    graph, without = _graph(expressLane="true"), environment_graph("dev")
+    added = {urn.rpartition("::")[2] for urn in _identities(graph) - _identities(without)}
+    assert added == {
+        f"market-{side}-api-{what}"
+        for side in ("buy", "sell")
+        for what in ("puts-on-market-orders", "express-failures")
+    }
+    assert _identities(without) <= _identities(graph)
+    (stream,) = graph.of_type("aws:kinesis/stream:Stream")
+    named = {
+        str(node.inputs["handler"]): node.inputs["environment"]["variables"].get("ORDERS_STREAM_NAME")
+        for node in graph.of_type("aws:lambda/function:Function")
+    }
+    assert {handler for handler, name in named.items() if name} == {
+        "functions.asks_api.handler",
+        "functions.bids_api.handler",
+    }
+    assert set(named.values()) == {None, stream.outputs["name"]}
+
+
+def test_alarms_on_our_own_metrics_watch_what_the_functions_count() -> None:
+    graph = environment_graph("staging")
+    variables = [node.inputs["environment"]["variables"] for node in graph.of_type("aws:lambda/function:Function")]
+    counting = [{"service": each["POWERTOOLS_SERVICE_NAME"], "environment": each["ENVIRONMENT"]} for each in variables]
+    alarms = graph.of_type("aws:cloudwatch/metricAlarm:MetricAlarm")
+    own = [alarm for alarm in alarms if alarm.inputs["namespace"] == METRICS_NAMESPACE]
+    assert "ExpressFailures" in {alarm.inputs["metricName"] for alarm in own}
+    assert [alarm.name for alarm in own if alarm.inputs["dimensions"] not in counting] == []

@@ -21,7 +21,7 @@ from market.invariants import check_invariants
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from market.tables import MarketTables
+    from market.whole_tables import MarketTables
 
 _Value = TypeVar("_Value")
 
@@ -47,7 +47,7 @@ class Market:
 
     @property
     def environment(self) -> Environment:
-        return Environment("local", self.running.outputs, self.running.client)
+        return Environment("local", self.running.outputs, self.running.client, self.running.feed_url)
 
     def token(self, player: str) -> str:
         if player not in self.tokens:

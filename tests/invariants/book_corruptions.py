@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from market.matching.order_book import Side
+from market.side import Side
 from market.tables import Bid, OpenAsk, StandingBid
 from tests.invariants.corruptions import Corruption, World, each, without
 from tests.invariants.histories import lively_market
@@ -117,7 +117,7 @@ def rested_order_takes(world: World) -> Iterator[World]:
         for index, fill in enumerate(commit.fills):
             maker_id, side = (fill.ask_id, Side.SELL) if fill.taker_side == "BUY" else (fill.bid_id, Side.BUY)
             if maker_id in rested:
-                swapped = replace(fill, taker_side=side)
+                swapped = fill._replace(taker_side=side)
                 wrong = replace(commit, fills=(*commit.fills[:index], swapped, *commit.fills[index + 1 :]))
                 yield world.having(tape=(*world.tables.tape[:at], wrong, *world.tables.tape[at + 1 :]))
             rested.add(maker_id)
@@ -141,7 +141,7 @@ def self_made_trade(world: World) -> Iterator[World]:
                 replace(order, seller=fill.buyer) if order.ask_id == fill.ask_id else order
                 for order in world.tables.sell_orders
             )
-            fills = (*commit.fills[:number], replace(fill, seller=fill.buyer), *commit.fills[number + 1 :])
+            fills = (*commit.fills[:number], fill._replace(seller=fill.buyer), *commit.fills[number + 1 :])
             tape = (*world.tables.tape[:index], replace(commit, fills=fills), *world.tables.tape[index + 1 :])
             yield world.having(sell_orders=orders, tape=tape)
 

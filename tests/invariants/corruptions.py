@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from market.tape import TapeOrder, TradeFill
+
 if TYPE_CHECKING:
     from market.accounts.bookkeeping import Posting
     from market.accounts.rows import AccountTables
-    from market.tables import MarketTables
-    from market.tape import TapeCommit, TapeOrder, TradeFill
+    from market.tape import TapeCommit
+    from market.whole_tables import MarketTables
 
 
 @dataclass(frozen=True)
@@ -73,20 +75,20 @@ def twice(name: str, changed: Callable[[Any], Change]) -> Corruption:
 
 def each_fill(changed: Callable[[TapeCommit, TradeFill], Change]) -> Corruption:
     """Change one fill at a time."""
-    return _inside("tape", "fills", changed)
+    return _inside("tape", "fills", changed, TradeFill._replace)
 
 
 def each_tape_order(changed: Callable[[TapeCommit, TapeOrder], Change]) -> Corruption:
     """Change one order of a commit at a time."""
-    return _inside("tape", "orders", changed)
+    return _inside("tape", "orders", changed, TapeOrder._replace)
 
 
 def each_posting(changed: Callable[[Any, Posting], Change]) -> Corruption:
     """Change one posting of a journal entry at a time."""
-    return _inside("journal", "postings", changed)
+    return _inside("journal", "postings", changed, replace)
 
 
-def _inside(name: str, members: str, changed: Callable[[Any, Any], Change]) -> Corruption:
+def _inside(name: str, members: str, changed: Callable[[Any, Any], Change], replaced: Callable[..., Any]) -> Corruption:
     def corrupt(world: World) -> Iterator[World]:
         rows = world.rows(name)
         for at, row in enumerate(rows):
@@ -94,7 +96,7 @@ def _inside(name: str, members: str, changed: Callable[[Any, Any], Change]) -> C
             for index, member in enumerate(inside):
                 change = changed(row, member)
                 if change is not None:
-                    wrong = (*inside[:index], replace(member, **change), *inside[index + 1 :])
+                    wrong = (*inside[:index], replaced(member, **change), *inside[index + 1 :])
                     yield world.having(**{name: (*rows[:at], replace(row, **{members: wrong}), *rows[at + 1 :])})
 
     return corrupt

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from market.matching.order_book import Side
+from market.side import Side
 from tests.invariants.market_model import MATERIALS, PLAYERS, MarketModel
 
 KINDS = ["GTC"] * 6 + ["GTD", "GTD", "IOC", "FOK", "MARKET", "post-only"]

@@ -14,9 +14,10 @@ from market.accounts.bookkeeping import Account, InsufficientError, MaterialLine
 from market.accounts.changes import deposit, placing_ask, placing_bid, settlement_slices, withdrawal
 from market.accounts.rows import AccountLine, AccountTables, JournalRow, NotificationRow, SettlementRow
 from market.fees import Fees, hold_minor, replacing_hold_minor
-from market.matching.order_book import Side
 from market.matching.rules import SelfTradePrevention
-from market.tables import Bid, MarketTables, SellOrder
+from market.side import Side
+from market.tables import Bid, SellOrder
+from market.whole_tables import MarketTables
 from tests.lifecycle.stored_market import StoredMarket
 
 if TYPE_CHECKING:

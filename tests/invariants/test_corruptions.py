@@ -6,7 +6,6 @@ time, and each time the check must name the broken invariant.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ import pytest
 
 from market.fees import Fees
 from market.invariants import Invariant, check_invariants
-from market.matching.order_book import Side
+from market.side import Side
 from tests.invariants.account_corruptions import ACCOUNT_CORRUPTIONS
 from tests.invariants.book_corruptions import (
     OPEN_ASK_IDS,
@@ -157,7 +156,7 @@ CORRUPTIONS: list[tuple[str, Invariant, Corruption]] = [
         "the tape withdrew another quantity",
         Invariant.CLOSING,
         each_tape_order(
-            lambda _, o: {"closed": replace(o.closed, withdrawn=o.closed.withdrawn + 1)} if o.closed else None
+            lambda _, o: {"closed": o.closed._replace(withdrawn=o.closed.withdrawn + 1)} if o.closed else None
         ),
     ),
     ("the tape names another player", Invariant.CLOSING, each_tape_order(lambda _, o: {"player": "mallory"})),

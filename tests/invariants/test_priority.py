@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from market.invariants import Invariant, Verdict, check_invariants
-from market.matching.order_book import Side
-from market.tables import Bid, MarketTables, OpenAsk, SellOrder, StandingBid
+from market.side import Side
+from market.tables import Bid, OpenAsk, SellOrder, StandingBid
 from market.tape import Closing, TapeCommit, TapeOrder, TradeFill
+from market.whole_tables import MarketTables
 
 RECEIVED_AT_MS = 1_000
 

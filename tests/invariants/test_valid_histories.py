@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from market.invariants import asset_totals, check_invariants
-from market.matching.order_book import Side
 from market.matching.rules import SelfTradePrevention
+from market.side import Side
 from tests.invariants.histories import Action, histories, play
 from tests.invariants.market_model import FEES, MarketModel
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 from market.fees import Fees, hold_minor
 from market.matching.commits import cut_commits
 from market.matching.engine import match
-from market.matching.order_book import Side
 from market.matching.turns import Arrival, Cancel, Expire, Reduce, Target
+from market.side import Side
 from market.tables import Bid, OpenAsk, SellOrder, StandingBid
 from market.tape import TapeCommit, decode_commit, encode_commit
 

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from market.fees import Fees, hold_minor, replacing_hold_minor
-from market.matching.order_book import Side
 from market.matching.rules import SelfTradePrevention
+from market.side import Side
 from market.tables import Bid, SellOrder
 from tests.lifecycle.naive_market import Deal, NaiveMarket, Order
 from tests.lifecycle.stored_market import StoredMarket

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from functions.api.timestamps import iso_utc
-from market.matching.order_book import Side
+from market.side import Side
 from market.tape import Closing, TapeCommit, TapeOrder, TradeFill
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from functions.environment import (
 from local.delivery.filters import compile_pattern
 from market.tape import TapeCommit
 from patterns.periodic_aggregator import LatePolicy, PeriodicAggregatorSettings
-from tests.components.graph import Graph, record
+from tests.components.graph import Graph, environment_graph, record
 from tests.components.market_part import RULES, rights, surroundings
 from tests.market_data.reference import START_MS, traded
 from tests.market_data.variables import VARIABLES
@@ -83,7 +83,7 @@ def test_every_function_gets_exactly_the_variables_it_reads() -> None:
     for node in graph().of_type("aws:lambda/function:Function"):
         variables: dict[str, Any] = node.inputs["environment"]["variables"]
         model = MODELS[node.inputs["handler"]]
-        assert set(variables) == set(model.variables())
+        assert set(variables) == set(model.variables()) - {"FEED_HTTP_HOST"}
         model.from_environ(variables)
         if "PERIODIC_AGGREGATOR_TABLE" in variables:
             read = PeriodicAggregatorSettings.from_environ(variables)
@@ -109,6 +109,20 @@ def test_only_new_commits_that_traded_are_collected() -> None:
     assert compiled.matches(some)
     assert not compiled.matches(some | {"eventName": "MODIFY"})
     assert not compiled.matches(stream_record(TapeCommit("copper", 2, START_MS, START_MS, ())))
+
+
+def test_with_a_live_feed_every_new_commit_is_told_of() -> None:
+    """A commit without trades is in no candle, but may have closed orders, and moves the book."""
+    mapping = next(
+        node
+        for node in environment_graph("staging").of_type("aws:lambda/eventSourceMapping:EventSourceMapping")
+        if node.name.endswith("tape-to-data-collector-mapping")
+    )
+    (pattern,) = mapping.inputs["filterCriteria"]["filters"]
+    compiled = compile_pattern(pattern["pattern"])
+    some = stream_record(TapeCommit("copper", 2, START_MS, START_MS, ()))
+    assert compiled.matches(some)
+    assert not compiled.matches(some | {"eventName": "MODIFY"})
 
 
 def test_the_routes_are_for_players() -> None:

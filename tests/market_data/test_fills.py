@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.market_data import fill_store
-from market.matching.order_book import Side
+from market.side import Side
 from patterns.dynamodb.page_token import encode_page_token
 from tests.market_data.reference import START_MS, money, traded
 from tests.market_data.world import World

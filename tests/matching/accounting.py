@@ -6,10 +6,11 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from market.fees import hold_minor
-from market.matching.order_book import Side
+from market.side import Side
 
 if TYPE_CHECKING:
-    from market.tables import MarketTables, StandingBid
+    from market.tables import StandingBid
+    from market.whole_tables import MarketTables
     from tests.matching.market_on_moto import MarketOnMoto
 
 CLOSED = ("FILLED", "CANCELED", "EXPIRED", "REJECTED")

@@ -6,7 +6,7 @@ Orders of the short forms are plain ones; further attributes of an item are give
 from __future__ import annotations
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,12 +17,13 @@ from unittest import mock
 from functions.matching import material_work
 from functions.matching.batch import BatchReport, work_batch
 from functions.matching.matcher import Matcher
+from functions.matching.second_copies import HandledMemory
 from functions.matching.tables import Tables
 from market.fees import Fees
 from market.keys import ask_price_key, bid_price_key
 from market.matching.commits import cut_commits
 from market.matching.engine import SelfTradePrevention, match
-from market.tables import MarketTables
+from market.whole_tables import MarketTables
 from patterns.dynamodb.items import decode_item, encode_item
 from tests.faults import Crash, FaultyClient
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from types_boto3_dynamodb import DynamoDBClient
 
+    from functions.matching.live import Live
     from patterns.dynamodb.items import Item, Value
 
 TABLES = Tables(asks="asks", sell_orders="sell_orders", bids="bids", standing_bids="standing_bids", tape="tape")
@@ -94,6 +96,9 @@ class MarketOnMoto:
     park_fails: bool = False
     fees: Fees = field(default_factory=Fees)
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.CANCEL_TAKER
+    express_lane: bool = False
+    memory: HandledMemory | None = None  # of a process that stays warm; None: each delivery meets a fresh one
+    live: Live | None = None
 
     def clock(self) -> int:
         self.now_ms += 1
@@ -241,6 +246,9 @@ class MarketOnMoto:
             clock=self.clock,
             sleep=self.waits_s.append,
             random=lambda: 0.5,
+            express_lane=self.express_lane,
+            memory=HandledMemory() if self.memory is None else self.memory,
+            live=self.live,
         )
         try:
             return work_batch(records, matcher, self._park)
@@ -284,6 +292,21 @@ class MarketOnMoto:
 def insertion(item: Item) -> bytes:
     """Return the DynamoDB stream record of an inserted item, as the pipe passes it on."""
     return json.dumps({"eventName": "INSERT", "dynamodb": {"NewImage": encode_item(item)}}).encode()
+
+
+def copy_by_pipe(record: Record) -> Record:
+    """Return the copy of a record that the Pipe brings."""
+    return _with_data(record, eventSource="aws:dynamodb")
+
+
+def express(record: Record, put_at_ms: int) -> Record:
+    """Return the copy of a record that the express lane brings."""
+    return _with_data(record, eventSource="market:express", trace={"put_at_ms": put_at_ms})
+
+
+def _with_data(record: Record, **further: object) -> Record:
+    data = json.loads(b64decode(record["kinesis"]["data"])) | further
+    return {**record, "kinesis": {**record["kinesis"], "data": b64encode(json.dumps(data).encode()).decode()}}
 
 
 def modification(image: Mapping[str, Any]) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,9 @@ from market.fees import NO_FEES, Fees
 from market.keys import ask_price_key, bid_price_key
 from market.matching.commits import cut_commits
 from market.matching.engine import match
-from market.matching.order_book import Side
 from market.matching.steps import Placement
 from market.matching.turns import Arrival
+from market.side import Side
 from market.tables import Bid, OpenAsk, StandingBid
 from market.tape import Closing, TapeCommit, TapeOrder, TradeFill, decode_commit, encode_commit
 
@@ -112,7 +111,7 @@ def test_commits_are_small_complete_and_cut_between_orders(
 
     fills = [fill for commit in commits for fill in commit.fills]
     (uncut,) = list(cut_commits("copper", 0, matched(asks, stand, bids), most_items=10**6)) or [None]
-    assert [replace(fill, n=0) for fill in fills] == [replace(fill, n=0) for fill in (uncut.fills if uncut else ())]
+    assert [fill._replace(n=0) for fill in fills] == [fill._replace(n=0) for fill in (uncut.fills if uncut else ())]
 
     remaining = {a.ask_id: a.remaining for a in asks}
     filled = {b.bid_id: 1 for b in stand} | {b.bid_id: 0 for b in bids}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.matching.market_on_moto import KEYS
+from tests.matching.market_on_moto import KEYS, TABLES, express
 
 if TYPE_CHECKING:
     from tests.matching.market_on_moto import MarketOnMoto
@@ -35,6 +35,8 @@ def attribute_bytes(attribute: dict[str, Any]) -> int:
             return ceil(len(content) / 2) + 1
         case "L":
             return 3 + sum(1 + attribute_bytes(member) for member in content)
+        case "M":
+            return 3 + len(content) + item_bytes(content)
         case _:
             return 1
 
@@ -91,3 +93,23 @@ def test_looking_costs_the_same_however_much_was_sold(market: MarketOnMoto) -> N
         costs.append(market.calls.total())
         assert market.items("asks") == []
     assert costs == [4, 4, 4]
+
+
+def test_the_hops_of_a_traced_order_cost_no_unit(market: MarketOnMoto) -> None:
+    """A unit is for each KB: an order that says all it can, and comes by all hops, has one."""
+    player = "0190163d-8694-739b-aea5-966c26f8ad91"
+    order: dict[str, Any] = {
+        "client_order_id": "c" * 64,
+        "time_in_force": "GTD",
+        "post_only": True,
+        "expires_at_ms": 10**15 - 1,
+        "fee_bps": 100,
+        "hold": 10**24,
+        "trace_id": "f" * 32,
+        "received_at_ms": market.clock(),
+    }
+    market.store_bid(100, 10**12, material="m" * 32, buyer=player, **order)
+    market.deliver([express(market.records[0], market.clock())])
+    (stored,) = market.client.scan(TableName=TABLES.bids)["Items"]
+    assert len(stored["hops"].get("M", {})) == 4
+    assert item_bytes(stored) <= 1024

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from market.matching.order_book import Fill, RestingOrder, Side, TimeInForce
+from market.matching.order_book import Fill, RestingOrder, TimeInForce
+from market.side import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

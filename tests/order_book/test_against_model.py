@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.matching.order_book import DuplicateOrderError, Fill, OrderBook, Side, TimeInForce, UnknownOrderError
+from market.matching.order_book import DuplicateOrderError, Fill, OrderBook, TimeInForce, UnknownOrderError
+from market.side import Side
 from tests.order_book.sorted_list_book import RefusedError, SortedListBook
 
 IDS = [f"order-{number}" for number in range(12)]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from market.matching.order_book import DuplicateOrderError, OrderBook, Side, UnknownOrderError
+from market.matching.order_book import DuplicateOrderError, OrderBook, UnknownOrderError
+from market.side import Side
 
 if TYPE_CHECKING:
     from collections.abc import Callable

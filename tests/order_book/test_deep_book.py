@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from market.matching.order_book import OrderBook, Side, TimeInForce
+from market.matching.order_book import OrderBook, TimeInForce
+from market.side import Side
 from tests.order_book.sorted_list_book import SortedListBook
 from tests.order_book.test_against_model import outcome
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from market.matching.order_book import OrderBook, Side
+from market.matching.order_book import OrderBook
+from market.side import Side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

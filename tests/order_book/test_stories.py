@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from market.matching.order_book import Fill, OrderBook, Side, TimeInForce
+from market.matching.order_book import Fill, OrderBook, TimeInForce
+from market.side import Side
 
 if TYPE_CHECKING:
     from collections.abc import Callable

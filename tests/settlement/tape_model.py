@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from market.matching.order_book import Side
+from market.side import Side
 from market.tape import Closing, TapeCommit, TapeOrder, TradeFill
 
 START_MS = 1_795_248_000_000

@@ -55,7 +55,7 @@ def balances(market: WholeMarket) -> dict[str, dict[str, int]]:
 def assert_nothing_left_to_do(trading: Trading) -> None:
     """Whatever comes once more, from the beginning, changes nothing."""
     market = trading.market
-    before = _contents(market)
+    before = contents(market)
     market.stream.place = 0
     trading.match()
     trading.submit()
@@ -63,10 +63,11 @@ def assert_nothing_left_to_do(trading: Trading) -> None:
     trading.notify()
     trading.collect()
     trading.close_minutes()
-    assert _contents(market) == before
+    assert contents(market) == before
 
 
-def _contents(market: WholeMarket) -> dict[str, Any]:
+def contents(market: WholeMarket) -> dict[str, list[dict[str, Any]]]:
+    """Return all items that players, the matcher and settlement have left, by table."""
     tables = ("asks", "sell-orders", "bids", "standing-bids", "tape", "accounts", "journal", "settlements")
     return {table: market.items(table) for table in (*tables, "notifications", "candles")}
 

@@ -34,7 +34,8 @@ class OrdersStream:
         """Take what the tables' own streams say."""
         for table, name, image in changes:
             if is_for_the_matcher(table, name, image):
-                data = json.dumps({"eventName": name, "dynamodb": image}).encode()
+                record = {"eventSource": "aws:dynamodb", "eventName": name, "dynamodb": image}
+                data = json.dumps(record).encode()
                 self.pipes[table].append((image["NewImage"]["material"]["S"], data))
 
     def flow(self, tables: Sequence[str], most: int, now_ms: int, copies: int = 1) -> None:
@@ -43,13 +44,13 @@ class OrdersStream:
             pipe = self.pipes[table]
             batch = [pipe.popleft() for _ in range(min(most, len(pipe)))]
             for material, data in batch * copies:
-                self._append(material, data, now_ms)
+                self.append(material, data, now_ms)
 
     def put_records(self, *, StreamName: str, Records: Sequence[Any]) -> dict[str, Any]:  # noqa: N803
         """Append records as Kinesis does."""
         del StreamName
         for record in Records:
-            self._append(record["PartitionKey"], record["Data"], 0)
+            self.append(record["PartitionKey"], record["Data"], 0)
         return {"Records": [{} for _ in Records]}
 
     @property
@@ -57,7 +58,8 @@ class OrdersStream:
         """Whether the matcher has seen everything."""
         return self.place == len(self.records) and not any(self.pipes.values())
 
-    def _append(self, material: str, data: bytes, now_ms: int) -> None:
+    def append(self, material: str, data: bytes, now_ms: int) -> None:
+        """Take a record in, after all others."""
         record = {
             "kinesis": {
                 "sequenceNumber": f"{len(self.records) + 1:056d}",

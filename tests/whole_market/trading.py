@@ -26,7 +26,7 @@ from tests.whole_market.streams import PIPED
 from tests.whole_market.world import MATERIALS, WholeMarket
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from market.tape import TapeCommit
     from tests.audit.market import Reply
@@ -259,6 +259,7 @@ def opened(
     most_items: int = 100,
     most_accounts: int = 48,
     prevention: SelfTradePrevention = SelfTradePrevention.CANCEL_TAKER,
+    build: Callable[[SelfTradePrevention], WholeMarket] = WholeMarket,
 ) -> Generator[Trading]:
     """Open a market whose players have something.
 
@@ -268,6 +269,8 @@ def opened(
         Items of a commit, and accounts of a slice of its settlement: few make one order's trades many transactions.
     prevention
         What the matcher does about trades of a player with themselves.
+    build
+        Makes the market.
     """
     slices = partial(settlement_slices, most_accounts=most_accounts)
     with (
@@ -276,7 +279,7 @@ def opened(
         mock.patch.object(settling_steps, "settlement_slices", slices),
         mock.patch.object(order_marks, "_AT_A_TIME", 1),  # calls have the same numbers every time
     ):
-        trading = Trading(WholeMarket(prevention))
+        trading = Trading(build(prevention))
         for player in PLAYERS:
             trading.step(("deposit", player, "money", 400))
             for material in MATERIALS:

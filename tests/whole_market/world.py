@@ -16,7 +16,7 @@ from functions.expiry_records import BY_EXPIRY, Expirer, Side
 from functions.market_data.closing import CandleWriter
 from functions.market_data.collecting import collect_batch
 from market.accounts.rows import AccountTables
-from market.tables import MarketTables
+from market.whole_tables import MarketTables
 from patterns.dynamodb.client import dynamodb_client
 from patterns.dynamodb.retries import Retries
 from patterns.periodic_aggregator import PeriodicAggregatorSettings

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from local.deployer.resources import (
     apigatewayv2,
+    appsync,
     cloudwatch,
     cognito,
     dynamodb,
@@ -22,7 +23,21 @@ from local.deployer.resources import (
 if TYPE_CHECKING:
     from local.deployer.resources.protocol import ResourceType
 
-_SERVICES = (apigatewayv2, cloudwatch, cognito, dynamodb, iam, kinesis, lambda_, pipes, s3, scheduler, sns, sqs)
+_SERVICES = (
+    apigatewayv2,
+    appsync,
+    cloudwatch,
+    cognito,
+    dynamodb,
+    iam,
+    kinesis,
+    lambda_,
+    pipes,
+    s3,
+    scheduler,
+    sns,
+    sqs,
+)
 
 RESOURCE_TYPES: dict[str, ResourceType] = {kind.token: kind for service in _SERVICES for kind in service.TYPES}
 """Every known resource type by its Pulumi token."""

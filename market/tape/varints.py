@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _LONGEST_VARINT = 91  # bits; no number on a tape has more: a price of 40 times a quantity of 40, and some flags
-_ONE_BYTE = [bytes([number]) for number in range(0x80)]
 
 
 def zigzag(number: int) -> int:
@@ -25,27 +24,27 @@ def unzigzag(number: int) -> int:
     return -(number + 1 >> 1) if number & 1 else number >> 1
 
 
-def varint(number: int) -> bytes:
-    """Return a number of at least 0 as a varint.
+def encode_varints(numbers: Iterable[int]) -> bytes:
+    """Return numbers of at least 0 as varints laid end to end.
 
     Raises
     ------
     ValueError
-        The number is negative.
+        A number is negative.
     """
-    if 0 <= number < 0x80:
-        return _ONE_BYTE[number]
-    if number < 0:
-        raise ValueError(f"{number} is negative: a varint has no sign")
     buffer = bytearray()
-    while number > 0x7F:
-        buffer.append(number & 0x7F | 0x80)
-        number >>= 7
-    buffer.append(number)
+    for number in numbers:
+        rest = number
+        while rest > 0x7F:
+            buffer.append(rest & 0x7F | 0x80)
+            rest >>= 7
+        if rest < 0:
+            raise ValueError(f"{number} is negative: a varint has no sign")
+        buffer.append(rest)
     return bytes(buffer)
 
 
-def varints(buffer: bytes) -> Iterator[int]:
+def decode_varints(buffer: bytes) -> Iterator[int]:
     """Yield the numbers of varints laid end to end.
 
     Raises
