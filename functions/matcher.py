@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from random import random
+from random import SystemRandom
 from time import sleep
 from typing import TYPE_CHECKING, Any, cast
 
@@ -63,7 +63,7 @@ _matcher = Matcher(
     self_trade_prevention=SelfTradePrevention(_environment.self_trade_prevention),
     clock=now_ms,
     sleep=sleep,
-    random=random,
+    random=SystemRandom().random,  # instances that start from one snapshot would share Python's own sequence
     express_lane=_environment.express_lane == 1,
     live=_live(),
 )

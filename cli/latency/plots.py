@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Any, Final, cast
 from xml.etree import ElementTree as ET
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from cli.latency.statistics import Bin, Spell
 
 _pygal = cast("Any", pygal)  # it has no types
+# For maps that we do not draw pygal adds a finder of modules that Python 3.12 no longer understands, nor pytest.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 _WIDTH: Final = 960
 _ROW_HEIGHT, _FRAME_HEIGHT = 34, 70

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWrite
 
 from __future__ import annotations
 
-from random import random
+from random import SystemRandom
 from time import sleep
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,6 +28,8 @@ _Result = TypeVar("_Result")
 ATTEMPTS = 5
 """Attempts in all: with waits of 0..25, 0..50, 0..100, 0..200 ms between them, under 0.2 s on average."""
 
+_RANDOM = SystemRandom()  # instances that start from one snapshot would share Python's own sequence
+
 _COLLISIONS = frozenset({"TransactionConflictException", "TransactionCanceledException"})
 # All other trouble has outlasted botocore's own retries: the player is told at once, not after another second or two.
 
@@ -40,7 +42,7 @@ def with_retries(
     call: Callable[[], _Result],
     *,
     wait: Callable[[float], None] = sleep,
-    jitter: Callable[[], float] = random,
+    jitter: Callable[[], float] = _RANDOM.random,
 ) -> _Result:
     """Make a DynamoDB call until it is decided.
 

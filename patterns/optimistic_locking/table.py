@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from random import random
+from random import SystemRandom
 from secrets import token_hex
 from time import sleep
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 Mutate: TypeAlias = "Callable[[Item], Item | None]"
 """Takes a copy of the stored item; returns the item to store, or ``None`` to leave it as it is. May run many times."""
+
+
+_RANDOM = SystemRandom()  # Lambda instances that start from one snapshot would share Python's own sequence
 
 
 def _ignore(_conflict: ConflictError) -> None:
@@ -91,7 +94,7 @@ class VersionedTable:
     write_id_attribute: str = "write_id"
     backoff: Backoff = field(default_factory=Backoff)
     sleep: Callable[[float], object] = sleep
-    random: Callable[[], float] = random
+    random: Callable[[], float] = _RANDOM.random
     new_write_id: Callable[[], str] = _new_write_id
     on_conflict: Callable[[ConflictError], object] = _ignore
 

@@ -296,6 +296,23 @@ def test_resources_that_hang_on_others(stack: Stack) -> None:
                 {"userPoolId": pool_id, "domain": "shop-b" if last else "shop-a"},
             ),
             (
+                "aws:lambda/alias:Alias",
+                {
+                    "functionName": function_name,
+                    "functionVersion": "$LATEST",
+                    "name": "live",
+                    **({"description": "What is called"} if last else {}),
+                },
+            ),
+            (
+                "aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig",
+                {
+                    "functionName": function_name,
+                    "qualifier": "live",
+                    "provisionedConcurrentExecutions": 2 if last else 1,
+                },
+            ),
+            (
                 "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
                 {
                     "functionName": function_name,
@@ -355,7 +372,7 @@ def test_resources_that_hang_on_others(stack: Stack) -> None:
     stack.up(*roots, *leaves(last=False))
     stack.up(*roots, *leaves(last=True))
     changes = stack.reconciler.changes
-    assert (changes["updated"], changes["replaced"], changes["unchanged"]) == (17, 3, len(roots))
+    assert (changes["updated"], changes["replaced"], changes["unchanged"]) == (19, 3, len(roots))
 
 
 @pytest.mark.parametrize("mode", ["API_KEY", "AWS_LAMBDA"])
