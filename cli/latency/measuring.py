@@ -150,6 +150,8 @@ def measure(environment: Environment, plan: RunPlan, progress: Progress) -> Run:
         progress.begin("waiting for the last receipts", None)
         _wait(receipts, sent, own_clients, watchers)
         wrong_books = _wrong_books(clients)
+    progress.begin("cancelling what is left in the books", None)
+    _cancel_all(environment, tokens)
     samples = tuple(_sample(one, names, own_clients, receipts) for one in sent)
     return Run(
         environment=environment.name,
@@ -164,6 +166,18 @@ def measure(environment: Environment, plan: RunPlan, progress: Progress) -> Run:
         samples=samples,
         detection=receipts.detection(samples, watchers, wrong_books),
     )
+
+
+def _cancel_all(environment: Environment, tokens: Sequence[str]) -> None:
+    """Leave the books to others as they were."""
+
+    def cancel(token: str) -> None:
+        with MarketApi(environment.api_url) as api:
+            for side in ("/asks", "/bids"):
+                api.delete(side, token).accepted()
+
+    with ThreadPoolExecutor(_SIGN_INS_AT_ONCE) as threads:
+        list(threads.map(cancel, tokens))
 
 
 def _sign_in(environment: Environment, names: Sequence[str]) -> tuple[list[str], list[str]]:

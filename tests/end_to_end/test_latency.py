@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from cli.app import app
 from cli.latency.figures import figures_of
 from cli.latency.samples import read_run
+from tests.end_to_end.conftest import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,12 @@ def test_every_mutation_of_a_run_arrives_and_can_be_traced(
     def find(_stack: str) -> RunningEnvironment:
         return market.running
 
+    def open_orders() -> int:
+        books = [market.get("reader", "materials", name, "book").accepted() for name in market.environment.materials]
+        return sum(level["orders"] for book in books for side in ("asks", "bids") for level in book[side])
+
     monkeypatch.setattr("cli.environments.find", find)
+    found = open_orders()
     samples, report = tmp_path / "samples.json", tmp_path / "report.html"
     load = ["--rate", "3", "--minutes", "0.1", "--players", "4", "--watchers", "1"]
     measured = CliRunner().invoke(app, ["latency", *load, "--json", str(samples), "--report", str(report)])
@@ -40,6 +46,7 @@ def test_every_mutation_of_a_run_arrives_and_can_be_traced(
     told = {hop.label for hop in figures.hops}
     assert {"client → gateway", "gateway → API", "sequenced → matched", "published → received"} <= told
     assert report.read_text(encoding="utf-8").count("<svg") == 3
+    eventually(open_orders, lambda left: left == found)
 
     committed = next(sample for sample in run.samples if "committed_at_ms" in sample.stamps and sample.side == "BUY")
     assert committed.order_id is not None

@@ -62,12 +62,12 @@ def test_an_order_is_told_to_everybody_and_its_fill_to_its_player(market: Market
     async def scenario() -> tuple[dict[str, Any], dict[str, Any]]:
         own = player_channel(await asyncio.to_thread(market.player_id, "felix"))
         async with (
-            _listening(market, "greta", market_channel("salt")) as everybody,
+            _listening(market, "greta", market_channel("gold")) as everybody,
             _listening(market, "felix", own) as felix,
         ):
-            await asyncio.to_thread(market.sell, "greta", "salt", 3, "4.00")
-            bid_id = await asyncio.to_thread(market.buy, "felix", "salt", 2, "4.50")
-            told = await _heard(everybody, _trades("salt"))
+            await asyncio.to_thread(market.sell, "greta", "gold", 2, "4.00")
+            bid_id = await asyncio.to_thread(market.buy, "felix", "gold", 2, "4.50")
+            told = await _heard(everybody, _trades("gold"))
             mine = await _heard(felix, _tells_order(bid_id))
             assert isinstance(told, FeedEvent)
             assert isinstance(mine, FeedEvent)
