@@ -272,8 +272,9 @@ def main() -> None:
     check_publishing()
     quicken()
     announce_writes(int(sys.argv[2]))
-    threading.Thread(target=_obey_parent, args=(Workers(),), name="parent", daemon=True).start()
-    serve(HOST, int(os.environ["GATEWAY_PORT"]))
+    workers = Workers()
+    threading.Thread(target=_obey_parent, args=(workers,), name="parent", daemon=True).start()
+    serve(HOST, int(os.environ["GATEWAY_PORT"]), giving_way=workers.keys_giving_way, delivering=ACCOUNT_ID)
 
 
 if __name__ == "__main__":

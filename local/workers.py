@@ -33,7 +33,9 @@ class Workers:
 
         self._free = threading.Condition()
         self._giving_way: frozenset[str] = frozenset()
+        self.keys_giving_way: set[str] = set()  # of their roles' sessions
         self._started: list[Any] = []
+        self._credentials_of: Callable[[Any], dict[str, str]] = cast("Any", lambda_runtime).execution_credentials
         self._limit(lambda_runtime, lambda_svc)
         self._follow_starts(lambda_runtime)
 
@@ -89,8 +91,11 @@ class Workers:
         lambda_runtime.Worker._spawn = start
 
     def _place(self, worker: Any) -> None:
+        if worker.func_name not in self._giving_way:
+            return
+        self.keys_giving_way.add(self._credentials_of(worker.config)["AWS_ACCESS_KEY_ID"])
         process = _process_of(worker)
-        if process is not None and worker.func_name in self._giving_way:
+        if process is not None:
             # It may have ended; a process may always be put back.
             with contextlib.suppress(ProcessLookupError):
                 os.setpriority(os.PRIO_PROCESS, process, _GIVING_WAY)
