@@ -92,7 +92,33 @@ def find_environment(name: str) -> Environment:
 
 
 def _stack_outputs(stack: str) -> dict[str, Any]:
-    command = ["pulumi", "stack", "output", "--json", "--stack", stack]
+    try:
+        outputs: Any = json.loads(ask_pulumi(stack, "output", "--json"))
+    except ValueError as error:
+        raise EnvironmentUnavailableError(f"environment {stack}: pulumi gave no JSON outputs") from error
+    if not outputs:
+        raise EnvironmentUnavailableError(
+            f"environment {stack} has no outputs: deploy it with `pulumi up --stack {stack}`"
+        )
+    return outputs
+
+
+def ask_pulumi(stack: str, *words: str) -> str:
+    """Return what ``pulumi stack`` says of an environment.
+
+    Parameters
+    ----------
+    stack
+        Name of the environment.
+    *words
+        The subcommand and its options, such as ``export``.
+
+    Raises
+    ------
+    EnvironmentUnavailableError
+        There is no Pulumi command line, no such stack, or no answer.
+    """
+    command = ["pulumi", "stack", *words, "--stack", stack]
     try:
         asked = subprocess.run(
             command,
@@ -116,12 +142,4 @@ def _stack_outputs(stack: str) -> dict[str, Any]:
         raise EnvironmentUnavailableError(
             f"environment {stack}: pulumi says: {reasons[-1].strip().removeprefix('error: ')}"
         )
-    try:
-        outputs: Any = json.loads(asked.stdout)
-    except ValueError as error:
-        raise EnvironmentUnavailableError(f"environment {stack}: pulumi gave no JSON outputs") from error
-    if not outputs:
-        raise EnvironmentUnavailableError(
-            f"environment {stack} has no outputs: deploy it with `pulumi up --stack {stack}`"
-        )
-    return outputs
+    return asked.stdout
