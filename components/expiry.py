@@ -70,10 +70,7 @@ class Expiry(pulumi.ComponentResource):
         )
         args["asks"].grant(expirer, "Query", index=BY_EXPIRY["name"])
         args["standing_bids"].grant(expirer, "Query", index=BY_EXPIRY["name"])
-        expirer.allow(
-            f"puts-on-{args['orders'].pulumi_resource_name}",
-            [{"actions": ["kinesis:PutRecords"], "resources": [args["orders"].arn]}],
-        )
+        args["orders"].grant(expirer, "PutRecords")
         schedule = Schedule(
             f"{name}-each-minute",
             {

@@ -2,7 +2,6 @@
 
 import pulumi
 
-from components.alarms import raise_alarm
 from components.function import Function
 from components.kinesis_stream import KinesisStream
 
@@ -19,15 +18,10 @@ def open_express_lane(api: Function, orders: KinesisStream, alarm_topic_arn: pul
     alarm_topic_arn
         SNS topic to notify when orders are left to the pipe for minutes: nothing is lost, but the market is slow.
     """
-    orders.grant_put(api)
-    name = api.pulumi_resource_name
-    raise_alarm(
-        f"{name}-express-failures",
-        parent=api,
-        description=f"{name} leaves orders to the pipe: they reach the matcher a second later; read its log group",
-        namespace="CommoditiesMarket",
-        metric="ExpressFailures",
-        dimensions={"service": name, "environment": pulumi.get_stack()},
-        topic_arn=alarm_topic_arn,
-        periods=3,
+    orders.grant(api, "PutRecord")
+    api.watch(
+        "express-failures",
+        "ExpressFailures",
+        "leaves orders to the pipe: they reach the matcher a second later; read its log group",
+        alarm_topic_arn,
     )

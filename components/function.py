@@ -201,6 +201,32 @@ class Function(pulumi.ComponentResource):
         """Policies granted so far; an edge that calls the function depends on them: no call before its rights."""
         return tuple(self._grants)
 
+    def watch(self, edge: str, metric: str, description: str, topic_arn: pulumi.Input[str] | None) -> None:
+        """Raise an alarm when the function itself counts trouble for three minutes in a row.
+
+        Parameters
+        ----------
+        edge
+            What is in trouble; names the alarm, once per function.
+        metric
+            What `functions.observability.counted` counts it as.
+        description
+            What happened, and what to look at; the function's name goes before it.
+        topic_arn
+            SNS topic to notify; ``None`` for an alarm that is only shown.
+        """
+        name = self.pulumi_resource_name
+        raise_alarm(
+            f"{name}-{edge}",
+            parent=self,
+            description=f"{name} {description}",
+            namespace="CommoditiesMarket",
+            metric=metric,
+            dimensions={"service": name, "environment": pulumi.get_stack()},
+            topic_arn=topic_arn,
+            periods=3,
+        )
+
     def allow(self, edge: str, statements: Sequence[Statement]) -> None:
         """Let the function do something.
 

@@ -58,10 +58,10 @@ class KinesisStream(pulumi.ComponentResource):
         self.stream_name = stream.name
         self.register_outputs({"arn": self.arn, "stream_name": self.stream_name})
 
-    def grant_put(self, function: Function) -> None:
-        """Let a function put single records on the stream."""
+    def grant(self, function: Function, action: str) -> None:
+        """Let a function put records on the stream: ``PutRecord``, one at a time, or ``PutRecords``."""
         function.allow(
-            f"puts-on-{self.pulumi_resource_name}", [{"actions": ["kinesis:PutRecord"], "resources": [self.arn]}]
+            f"puts-on-{self.pulumi_resource_name}", [{"actions": [f"kinesis:{action}"], "resources": [self.arn]}]
         )
 
     def subscribe(

@@ -98,16 +98,11 @@ class LiveFeed(pulumi.ComponentResource):
         """
         arns = [namespace.channel_namespace_arn for namespace in self._namespaces]
         function.allow("publishes", [{"actions": ["appsync:EventPublish"], "resources": arns}])
-        name = function.pulumi_resource_name
-        raise_alarm(
-            f"{name}-feed-failures",
-            parent=function,
-            description=f"{name} does not publish: clients see the market late or re-read it; read its log group",
-            namespace="CommoditiesMarket",
-            metric="FeedFailures",
-            dimensions={"service": name, "environment": pulumi.get_stack()},
-            topic_arn=self._alarm_topic_arn,
-            periods=3,
+        function.watch(
+            "feed-failures",
+            "FeedFailures",
+            "does not publish: clients see the market late or re-read it; read its log group",
+            self._alarm_topic_arn,
         )
 
     def _player_tokens(self, players: PlayerPool) -> aws.appsync.ApiEventConfigAuthProviderArgsDict:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from random import SystemRandom
 from time import sleep
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,6 +21,7 @@ from functions.observability import build_logger
 from market.fees import Fees
 from market.matching.engine import SelfTradePrevention
 from patterns.dynamodb.client import LEAN_CONFIG, shared_session
+from patterns.dynamodb.retries import JITTER
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -63,7 +63,7 @@ _matcher = Matcher(
     self_trade_prevention=SelfTradePrevention(_environment.self_trade_prevention),
     clock=now_ms,
     sleep=sleep,
-    random=SystemRandom().random,  # instances that start from one snapshot would share Python's own sequence
+    random=JITTER,
     express_lane=_environment.express_lane == 1,
     live=_live(),
 )

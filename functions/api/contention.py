@@ -7,7 +7,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWrite
 
 from __future__ import annotations
 
-from random import SystemRandom
 from time import sleep
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from functions.api.problems import unavailable
 from patterns.dynamodb.refusals import condition_failed, error_code
-from patterns.dynamodb.retries import Retries
+from patterns.dynamodb.retries import JITTER, Retries
 from patterns.dynamodb.transient import LOST_ANSWERS, is_transient
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ _Result = TypeVar("_Result")
 
 ATTEMPTS = 5
 """Attempts in all: with waits of 0..25, 0..50, 0..100, 0..200 ms between them, under 0.2 s on average."""
-
-_RANDOM = SystemRandom()  # instances that start from one snapshot would share Python's own sequence
 
 _COLLISIONS = frozenset({"TransactionConflictException", "TransactionCanceledException"})
 # All other trouble has outlasted botocore's own retries: the player is told at once, not after another second or two.
@@ -42,7 +39,7 @@ def with_retries(
     call: Callable[[], _Result],
     *,
     wait: Callable[[float], None] = sleep,
-    jitter: Callable[[], float] = _RANDOM.random,
+    jitter: Callable[[], float] = JITTER,
 ) -> _Result:
     """Make a DynamoDB call until it is decided.
 

@@ -125,9 +125,13 @@ class Witness:
         """Take in a commit that is stored."""
         self._sequence = commit.sequence
         self._is_proven = True
-        received_at_ms = committed_at_ms  # not told
         told = TapeCommit(
-            commit.material, commit.sequence, committed_at_ms, received_at_ms, commit.fills, commit.orders
+            material=commit.material,
+            sequence=commit.sequence,
+            committed_at_ms=committed_at_ms,
+            received_at_ms=committed_at_ms,  # not told
+            fills=commit.fills,
+            orders=commit.orders,
         )
         self._runs[-1][1].append(told)
         self._states += states_after(commit)

@@ -7,7 +7,8 @@ botocore's attempts: https://docs.aws.amazon.com/amazondynamodb/latest/APIRefere
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from random import SystemRandom
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -15,6 +16,9 @@ from patterns.dynamodb.transient import LOST_ANSWERS, is_transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+JITTER: Final = SystemRandom().random
+"""Uniform in [0, 1). Lambda instances that start from one snapshot would share the sequence of `random.random`."""
 
 _Result = TypeVar("_Result")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from random import SystemRandom
 from secrets import token_hex
 from time import sleep
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from botocore.exceptions import ClientError
 
 from patterns.dynamodb.refusals import answer_was_lost, cancellation_reasons, item_of_failed_condition
+from patterns.dynamodb.retries import JITTER
 from patterns.dynamodb.transient import is_transient
 from patterns.optimistic_locking.actions import VersionedWrites
 from patterns.optimistic_locking.backoff import Backoff
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 Mutate: TypeAlias = "Callable[[Item], Item | None]"
 """Takes a copy of the stored item; returns the item to store, or ``None`` to leave it as it is. May run many times."""
-
-
-_RANDOM = SystemRandom()  # Lambda instances that start from one snapshot would share Python's own sequence
 
 
 def _ignore(_conflict: ConflictError) -> None:
@@ -94,7 +91,7 @@ class VersionedTable:
     write_id_attribute: str = "write_id"
     backoff: Backoff = field(default_factory=Backoff)
     sleep: Callable[[float], object] = sleep
-    random: Callable[[], float] = _RANDOM.random
+    random: Callable[[], float] = JITTER
     new_write_id: Callable[[], str] = _new_write_id
     on_conflict: Callable[[ConflictError], object] = _ignore
 
