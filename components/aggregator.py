@@ -56,7 +56,8 @@ class AggregatorArgs(TypedDict):
     refuse_different_duplicates: NotRequired[bool]
     """Whether a record with a used id but other content is an error; it is ignored otherwise. Default: false."""
     retention_days: NotRequired[int]
-    """Days from its last record after which a group is deleted, 1..3650. Default: it stays."""
+    """Days after which a group's items are deleted, 1..3650, each counted from its last write and, with ``timeout_s``,
+    from that long after it: longer than a group may be open. Default: they stay."""
     variables: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Further environment variables of the function. Default: none."""
     rights: NotRequired[Sequence[Statement]]
@@ -74,11 +75,12 @@ class AggregatorArgs(TypedDict):
     patterns live in a program."""
     table_name: NotRequired[pulumi.Input[str]]
     """Name of an existing table to use, with text keys ``group_id`` and ``entry`` and a KEYS_ONLY index ``pending`` of
-    keys ``pending`` (text) and ``pending_since_ms`` (number). Default: the component makes one."""
+    keys ``pending`` (text) and ``pending_since_ms`` (number); with ``retention_days`` also with time to live on
+    ``expires_at_s``. Default: the component makes one."""
     table_arn: NotRequired[pulumi.Input[str]]
     """ARN of the existing table."""
     table_stream_arn: NotRequired[pulumi.Input[str]]
-    """ARN of the existing table's stream, with new and old images."""
+    """ARN of the existing table's stream, with new images."""
     point_in_time_recovery: NotRequired[bool]
     """Whether the made table can be restored to any second of the last 35 days. Default: false."""
     deletion_protection: NotRequired[bool]
@@ -96,7 +98,8 @@ class Aggregator(pulumi.ComponentResource):
     table_name: pulumi.Output[str]
     """Name of the table with the groups."""
     table_arn: pulumi.Output[str]
-    """ARN of the table: who adds needs GetItem, PutItem and UpdateItem on it."""
+    """ARN of the table: who adds needs GetItem, PutItem and UpdateItem on it; who operates GetItem, Query and
+    UpdateItem, and Query on its index ``pending``."""
     function_name: pulumi.Output[str]
     """Name of the function that acts on complete groups."""
     role_name: pulumi.Output[str]
@@ -240,6 +243,17 @@ class Aggregator(pulumi.ComponentResource):
         """Let a function that was given `adding_variables` add records."""
         self._table.grant(function, "GetItem", "PutItem", "UpdateItem")
 
+    def grant_operate(self, function: Function) -> None:
+        """Let a function that was given `adding_variables` read groups, list the unfinished ones and fire them."""
+        actions = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+        function.allow(
+            f"operates-{self.pulumi_resource_name}",
+            [
+                {"actions": actions, "resources": [self.table_arn]},
+                {"actions": ["dynamodb:Query"], "resources": [pulumi.Output.concat(self.table_arn, "/index/", _INDEX)]},
+            ],
+        )
+
 
 def _completion(name: str, args: AggregatorArgs) -> str:
     given = [key for key in ("complete_at_count", "complete_with_kinds", "complete_by_predicate") if args.get(key)]
@@ -251,7 +265,9 @@ def _completion(name: str, args: AggregatorArgs) -> str:
         return f"count:{count}"
     kinds = args.get("complete_with_kinds")
     if kinds is not None:
-        if not 1 <= len(kinds) <= _MOST_KINDS or any(not kind or "," in kind for kind in kinds):
+        # Text is a sequence, too: of kinds of one letter.
+        listed = [] if isinstance(kinds, str) else [*kinds]
+        if not 1 <= len(listed) <= _MOST_KINDS or any(not kind or "," in kind for kind in listed):
             rule = f"must list 1..{_MOST_KINDS} kinds without commas, got {kinds}"
             raise InputError("Aggregator", name, "complete_with_kinds", rule)
         return f"kinds:{','.join(sorted(set(kinds)))}"

@@ -10,6 +10,7 @@ import pulumi
 from components.import_closure import import_closure
 
 _ROOT = Path(__file__).resolve().parent.parent
+_RUN_TIME_FOLDERS = ("functions", "market", "patterns")
 # The earliest time a zip entry can carry: a real one would change the bytes of unchanged sources.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -30,7 +31,7 @@ def source_files(handler: str, root: Path = _ROOT) -> Mapping[str, Path]:
         Archive path (``functions/matcher.py``) → file, sorted by archive path. Only ``*.py``: compiled caches differ
         from machine to machine and would redeploy every function.
     """
-    return import_closure(root, [handler.rpartition(".")[0]])
+    return import_closure(root, [handler.rpartition(".")[0]], _RUN_TIME_FOLDERS)
 
 
 def code_archive(handler: str, root: Path = _ROOT) -> pulumi.Archive:

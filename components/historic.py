@@ -87,8 +87,8 @@ class HistoricArgs(TypedDict):
 class Historic(pulumi.ComponentResource):
     """A history table and the function that fills it from a table's stream.
 
-    The recorder may read the history and put into it, and so it may with the archive; the component grants nobody an
-    update or a deletion.
+    The recorder may read the history and insert into it, but not replace what is there, and so it may with the archive;
+    the component grants nobody an update or a deletion.
     """
 
     table_name: pulumi.Output[str]
@@ -143,7 +143,7 @@ class Historic(pulumi.ComponentResource):
             },
             child,
         )
-        history.grant(recorder, "PutItem", "Query")
+        history.grant(recorder, "PartiQLInsert", "Query")
         self._name = name
         self._has_archive = hot_days is not None
         if self._has_archive:

@@ -1,18 +1,18 @@
 """Which of our sources a module needs, found without running any of them."""
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 
-def import_closure(root: Path, modules: Sequence[str]) -> Mapping[str, Path]:
+def import_closure(root: Path, modules: Sequence[str], packages: Collection[str]) -> Mapping[str, Path]:
     """Follow the imports of some modules through the sources below a root.
 
-    Imports inside functions count, imports for type checkers only do not; what is not below the root (the standard
-    library, installed packages) is left out. A package's ``__init__.py`` comes with any of its modules. A package that
-    imports its public names when they are first used (it has a ``__getattr__``) shows type checkers where they are:
-    there those are followed that somebody imports.
+    Imports inside functions count, imports for type checkers only do not; what is not ours (the standard library,
+    installed packages) is left out, even if it lies below the root: pip installs us beside it. A package's
+    ``__init__.py`` comes with any of its modules. A package that imports its public names when they are first used (it
+    has a ``__getattr__``) shows type checkers where they are: there those are followed that somebody imports.
 
     Parameters
     ----------
@@ -20,6 +20,8 @@ def import_closure(root: Path, modules: Sequence[str]) -> Mapping[str, Path]:
         Folder that is on the import path at run time.
     modules
         Dotted names to start from.
+    packages
+        Names at the root that are ours.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def import_closure(root: Path, modules: Sequence[str]) -> Mapping[str, Path]:
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in seen:
+        if name in seen or name.partition(".")[0] not in packages:
             continue
         seen.add(name)
         parent, _, last = name.rpartition(".")

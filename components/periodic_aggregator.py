@@ -49,7 +49,8 @@ class PeriodicAggregatorArgs(TypedDict):
     schedule: NotRequired[str]
     """How often to close buckets, a schedule expression. Default: ``rate(1 minute)``. Missed firings are caught up."""
     retention_days: NotRequired[int]
-    """Days from its closing after which a bucket is deleted, 1..3650. Default: it stays."""
+    """Days from its closing for which a bucket takes late records, 1..3650; a day later it is deleted. Default: it
+    stays."""
     variables: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Further environment variables of the function. Default: none."""
     rights: NotRequired[Sequence[Statement]]
@@ -65,7 +66,8 @@ class PeriodicAggregatorArgs(TypedDict):
     patterns live in a program."""
     table_name: NotRequired[pulumi.Input[str]]
     """Name of an existing table to use, with text keys ``bucket`` and ``entry`` and a KEYS_ONLY index ``pending`` of
-    keys ``pending`` (text) and ``closes_at_ms`` (number). Default: the component makes one."""
+    keys ``pending`` (text) and ``closes_at_ms`` (number); with ``retention_days`` also with time to live on
+    ``expires_at_s``. Default: the component makes one."""
     table_arn: NotRequired[pulumi.Input[str]]
     """ARN of the existing table."""
     point_in_time_recovery: NotRequired[bool]
@@ -82,7 +84,8 @@ class PeriodicAggregator(pulumi.ComponentResource):
     table_name: pulumi.Output[str]
     """Name of the table with the buckets."""
     table_arn: pulumi.Output[str]
-    """ARN of the table: who adds needs PutItem and UpdateItem on it."""
+    """ARN of the table: who adds needs PutItem and UpdateItem on it; who reads needs GetItem and Query, and Query on
+    its index ``pending``."""
     function_name: pulumi.Output[str]
     """Name of the function that closes buckets."""
     role_name: pulumi.Output[str]
@@ -199,3 +202,13 @@ class PeriodicAggregator(pulumi.ComponentResource):
     def grant_adding(self, function: Function) -> None:
         """Let a function that was given `adding_variables` add records."""
         self._table.grant(function, "PutItem", "UpdateItem")
+
+    def grant_read(self, function: Function) -> None:
+        """Let a function that was given `adding_variables` read buckets, and list those that are not processed."""
+        function.allow(
+            f"reads-{self.pulumi_resource_name}",
+            [
+                {"actions": ["dynamodb:GetItem", "dynamodb:Query"], "resources": [self.table_arn]},
+                {"actions": ["dynamodb:Query"], "resources": [pulumi.Output.concat(self.table_arn, "/index/", _INDEX)]},
+            ],
+        )

@@ -1,13 +1,14 @@
 """Processor: a table of ongoing transactions, the function that drives them, the schedule that finds what is due."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 import pulumi
 
 from components.alarms import raise_alarm
 from components.function import Function
+from components.grants import Statement
 from components.inputs import check_inputs, check_range
 from components.runtime_layer import runtime_layer_arn
 from components.schedule import Schedule
@@ -160,7 +161,6 @@ class Processor(pulumi.ComponentResource):
             topic_arn=alarm_topic_arn,
         )
 
-        self._table = table
         self._function = function
         self._shards = shards
         self.table_name = table.table_name
@@ -196,16 +196,27 @@ class Processor(pulumi.ComponentResource):
 
     def grant_submit(self, function: Function) -> None:
         """Let a function submit transactions and ask where they are."""
-        self._table.grant(function, "PutItem", "GetItem")
+        self._allow(function, "submits-to", "PutItem", "GetItem")
 
     def grant_audit(self, function: Function) -> None:
         """Let a function read all transactions, and write none."""
-        self._table.grant(function, "GetItem", "BatchGetItem", "Scan")
+        self._allow(function, "audits", "GetItem", "BatchGetItem", "Scan")
 
     def grant_operate(self, function: Function) -> None:
         """Let a function look up, list, re-drive and abandon transactions."""
-        self._table.grant(function, "GetItem", "UpdateItem")
-        self._table.grant(function, "Query", index=DUE_INDEX)
+        listing: Statement = {
+            "actions": ["dynamodb:Query"],
+            "resources": [pulumi.Output.concat(self.table_arn, "/index/", DUE_INDEX)],
+        }
+        self._allow(function, "operates", "GetItem", "UpdateItem", further=[listing])
+
+    def _allow(self, function: Function, edge: str, *actions: str, further: Sequence[Statement] = ()) -> None:
+        # Each right is a policy with a name of its own, so that a function can have any of them together.
+        statement: Statement = {
+            "actions": [f"dynamodb:{action}" for action in actions],
+            "resources": [self.table_arn],
+        }
+        function.allow(f"{edge}-{self.pulumi_resource_name}", [statement, *further])
 
 
 def _new_table(name: str, args: ProcessorArgs, opts: pulumi.ResourceOptions) -> Table | AdoptedTable:

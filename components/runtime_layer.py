@@ -7,13 +7,15 @@ from typing import TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components.function import ARCHITECTURE, RUNTIME
 from components.inputs import check_inputs
 
 _ROOT = Path(__file__).resolve().parent.parent
 # Lambda puts this folder of every layer on the function's import path.
 _IMPORT_FOLDER = "python"
 _LONGEST_NAME = 140
+# Pure Python: also for functions that are not made by `Function`.
+_RUNTIMES = ("python3.11", "python3.12", "python3.13")
+_ARCHITECTURES = ("arm64", "x86_64")
 
 
 class RuntimeLayerArgs(TypedDict):
@@ -39,8 +41,8 @@ class RuntimeLayer(pulumi.ComponentResource):
             f"{name}-layer",
             layer_name=layer_name[-_LONGEST_NAME:],
             code=pulumi.AssetArchive({path: pulumi.FileAsset(str(file)) for path, file in layer_files().items()}),
-            compatible_runtimes=[RUNTIME],
-            compatible_architectures=[ARCHITECTURE],
+            compatible_runtimes=[*_RUNTIMES],
+            compatible_architectures=[*_ARCHITECTURES],
             opts=pulumi.ResourceOptions(parent=self),
         )
 

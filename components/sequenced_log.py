@@ -8,10 +8,10 @@ import pulumi
 
 from components.alarms import raise_alarm
 from components.function import Function
-from components.inputs import check_inputs, check_range
+from components.inputs import InputError, check_inputs, check_range
 from components.runtime_layer import runtime_layer_arn
 from components.schedule import Schedule
-from components.table import KeyType, Projection, Table, adopt_table
+from components.table import AdoptedTable, KeyType, Projection, Table, adopt_table
 
 PLACEMENT_INDEX = "by_placement"
 METRICS_NAMESPACE = "Patterns/SequencedLog"
@@ -32,7 +32,8 @@ class SequencedLogArgs(TypedDict):
     consumer: NotRequired[str]
     """Name of the consumer; its checkpoints are kept under it. Default: the component's name."""
     table_name: NotRequired[pulumi.Input[str] | None]
-    """Name of an existing events table with a text partition key and a number as sort key. Default: one is made."""
+    """Name of an existing events table with a text partition key and a number as sort key; it may be another
+    `SequencedLog`'s, for one more consumer of it. Default: one is made."""
     table_arn: NotRequired[pulumi.Input[str] | None]
     """ARN of the existing table."""
     table_stream_arn: NotRequired[pulumi.Input[str] | None]
@@ -41,6 +42,14 @@ class SequencedLogArgs(TypedDict):
     """Name of the events table's partition key. Default: partition."""
     sequence_key: NotRequired[str]
     """Name of the events table's sort key. Default: sequence."""
+    log_name: NotRequired[str | None]
+    """Name under which the adopted registry knows the log: the name of the `SequencedLog` that made it. Default: the
+    component's name."""
+    partitions_table_name: NotRequired[pulumi.Input[str] | None]
+    """Name of the table of partitions of the `SequencedLog` whose events table is adopted: from it this consumer knows
+    the partitions, and which came out of which. Default: one is made."""
+    partitions_table_arn: NotRequired[pulumi.Input[str] | None]
+    """ARN of that table."""
     max_attempts: NotRequired[int]
     """Attempts a failing event gets before it is parked, 1..100. Default: 5."""
     checkpoint_every: NotRequired[int]
@@ -82,6 +91,8 @@ class SequencedLog(pulumi.ComponentResource):
     """ARN of the events table's stream: what a second consumer subscribes to."""
     partitions_table_name: pulumi.Output[str]
     """Physical name of the table of partitions."""
+    partitions_table_arn: pulumi.Output[str]
+    """ARN of that table."""
     consumers_table_name: pulumi.Output[str]
     """Physical name of the table of checkpoints, leases and parked events."""
     consumers_table_arn: pulumi.Output[str]
@@ -109,11 +120,14 @@ class SequencedLog(pulumi.ComponentResource):
             ("sweep_every_minutes", minutes, 1, 60),
             ("sweepers", args.get("sweepers", 1), 1, 256),
             ("max_lag", max_lag, 0, 10**9),
+            ("batch_size", args.get("batch_size", 100), 1, 10_000),
             ("timeout_s", timeout_s, 5, 900),
         ):
             check_range("SequencedLog", name, key, value, low=low, high=high)
         alarm_topic_arn = args.get("alarm_topic_arn")
         consumer = args.get("consumer", name)
+        if not 1 <= len(consumer.encode()) <= 256 or "~" in consumer:
+            raise InputError("SequencedLog", name, "consumer", f"must be 1..256 bytes without '~', got {consumer}")
         partition_key = args.get("partition_key", "partition")
         sequence_key = args.get("sequence_key", "sequence")
         child = pulumi.ResourceOptions(parent=self)
@@ -131,7 +145,7 @@ class SequencedLog(pulumi.ComponentResource):
             },
             child,
         )
-        partitions = Table(
+        partitions = _adopted_registry(name, args, self) or Table(
             f"{name}-partitions",
             {
                 "hash_key": "log",
@@ -160,7 +174,7 @@ class SequencedLog(pulumi.ComponentResource):
             child,
         )
         self._variables: dict[str, pulumi.Input[str]] = {
-            "SEQUENCED_LOG_LOG": name,
+            "SEQUENCED_LOG_LOG": args.get("log_name") or name,
             "SEQUENCED_LOG_EVENTS_TABLE": events.table_name,
             "SEQUENCED_LOG_PARTITIONS_TABLE": partitions.table_name,
             "SEQUENCED_LOG_CONSUMERS_TABLE": consumers.table_name,
@@ -230,11 +244,12 @@ class SequencedLog(pulumi.ComponentResource):
                 topic_arn=alarm_topic_arn,
             )
 
-        self._partitions, self._function = partitions, function
+        self._function = function
         self.table_name = events.table_name
         self.table_arn = events.arn
         self.table_stream_arn = events.stream_arn
         self.partitions_table_name = partitions.table_name
+        self.partitions_table_arn = partitions.arn
         self.consumers_table_name = consumers.table_name
         self.consumers_table_arn = consumers.arn
         self.function_name = function.function_name
@@ -248,6 +263,7 @@ class SequencedLog(pulumi.ComponentResource):
                 "table_arn": self.table_arn,
                 "table_stream_arn": self.table_stream_arn,
                 "partitions_table_name": self.partitions_table_name,
+                "partitions_table_arn": self.partitions_table_arn,
                 "consumers_table_name": self.consumers_table_name,
                 "consumers_table_arn": self.consumers_table_arn,
                 "function_name": self.function_name,
@@ -275,7 +291,7 @@ class SequencedLog(pulumi.ComponentResource):
             f"appends-to-{self.pulumi_resource_name}",
             [
                 {"actions": actions, "resources": [self.table_arn]},
-                {"actions": ["dynamodb:PutItem"], "resources": [self._partitions.arn]},
+                {"actions": ["dynamodb:PutItem"], "resources": [self.partitions_table_arn]},
             ],
         )
 
@@ -285,9 +301,24 @@ class SequencedLog(pulumi.ComponentResource):
             f"splits-{self.pulumi_resource_name}",
             [
                 {"actions": ["dynamodb:PutItem", "dynamodb:Query"], "resources": [self.table_arn]},
-                {"actions": ["dynamodb:PutItem", "dynamodb:UpdateItem"], "resources": [self._partitions.arn]},
+                {"actions": ["dynamodb:PutItem", "dynamodb:UpdateItem"], "resources": [self.partitions_table_arn]},
             ],
         )
+
+
+def _adopted_registry(name: str, args: SequencedLogArgs, parent: pulumi.Resource) -> AdoptedTable | None:
+    needed = ("partitions_table_name", "partitions_table_arn", "log_name")
+    table_name, table_arn, log_name = (args.get(key) for key in needed)
+    if table_name is None and table_arn is None and log_name is None:
+        return None
+    if table_name is None or table_arn is None or log_name is None:
+        missing = next(key for key in needed if args.get(key) is None)
+        raise InputError("SequencedLog", name, missing, f"is missing: {', '.join(needed)} must be given together")
+    if args.get("table_name") is None:
+        raise InputError(
+            "SequencedLog", name, "table_name", "is missing: a registry is that of an existing events table"
+        )
+    return AdoptedTable(f"{name}-partitions-table", table_name=table_name, table_arn=table_arn, parent=parent)
 
 
 def event_filter(sequence_key: str) -> str:

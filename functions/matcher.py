@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from time import sleep
 from typing import TYPE_CHECKING, Any, cast
 
-from botocore.config import Config
-
 from functions.clock import now_ms
 from functions.environment import MatcherEnvironment
 from functions.feed.feed import live_feed
@@ -20,19 +18,11 @@ from functions.matching.tables import Tables
 from functions.observability import build_logger
 from market.fees import Fees
 from market.matching.engine import SelfTradePrevention
-from patterns.dynamodb.client import LEAN_CONFIG, shared_session
+from patterns.dynamodb.client import LEAN_CONFIG, dynamodb_client, shared_session
 from patterns.dynamodb.retries import JITTER
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_sqs import SQSClient
-
-
-def _dynamodb_client() -> DynamoDBClient:
-    # Checking a hundred actions against the service model takes botocore longer than matching and encoding them; the
-    # types are checked before the deployment, the values by `read_record`, and both by DynamoDB.
-    config = LEAN_CONFIG.merge(Config(parameter_validation=False))
-    return cast("DynamoDBClient", shared_session().create_client("dynamodb", config=config))  # pyright: ignore[reportUnknownMemberType]
 
 
 _environment = MatcherEnvironment.from_environ(os.environ)
@@ -51,7 +41,7 @@ def _live() -> Live | None:
 
 
 _matcher = Matcher(
-    client=_dynamodb_client(),
+    client=dynamodb_client(),
     tables=Tables(
         asks=_environment.asks_table,
         sell_orders=_environment.sell_orders_table,

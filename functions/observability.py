@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.logging import Logger
 
+from patterns.metric_lines import count_in
+
 if TYPE_CHECKING:
     from functions.environment import FunctionEnvironment
 
@@ -62,9 +64,4 @@ def counted(metric: str, count: int, now_ms: int) -> dict[str, object]:
     dict[str, object]
         For a logger of `build_logger`, whose lines have the dimensions.
     """
-    directive = {
-        "Namespace": METRICS_NAMESPACE,
-        "Dimensions": [["service", "environment"]],
-        "Metrics": [{"Name": metric, "Unit": "Count"}],
-    }
-    return {metric: count, "_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [directive]}}
+    return {metric: count, **count_in(METRICS_NAMESPACE, ["service", "environment"], [metric], now_ms)}

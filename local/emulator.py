@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.announcements import announce_writes, listen
-from local.permissions import RoleCall, check_publishing, note_calls, read_calls
+from local.permissions import RoleCall, check_publishing, check_statements, note_calls, read_calls
 from local.quickening import quicken
 from local.workers import Workers, obey, request
 
@@ -270,6 +270,7 @@ def main() -> None:
 
     note_calls(Path(sys.argv[1]))
     check_publishing()
+    check_statements()
     quicken()
     announce_writes(int(sys.argv[2]))
     workers = Workers()

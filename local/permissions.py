@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _FILE = "calls.jsonl"
+_STATEMENT = re.compile(
+    r'\s*(INSERT\s+INTO|UPDATE|DELETE\s+FROM|SELECT\b.*?\bFROM)\s+"?([\w.-]+)', re.IGNORECASE | re.DOTALL
+)
 _EVENT_API_HOST = re.compile(r"([a-z0-9]+)\.appsync-api\.")
 
 
@@ -131,3 +134,32 @@ def check_publishing() -> None:
 
     iam_actions.extract_iam_action = named
     iam_actions.extract_resource_arn = located
+
+
+def check_statements() -> None:
+    """Let the emulator of this process check each statement of a `BatchExecuteStatement` as the PartiQL action that it
+    is, on its table, as AWS does. Called before it serves.
+    """
+    from ministack.core import iam_actions  # noqa: PLC0415 - reads its settings from the environment at import
+
+    checks_of = cast("Callable[..., list[tuple[str, str]]]", getattr(iam_actions, "dynamodb_transaction_checks"))  # noqa: B009
+
+    def checks(iam_action: str, body: bytes, region: str, account_id: str) -> list[tuple[str, str]]:
+        if iam_action != "dynamodb:BatchExecuteStatement":
+            return checks_of(iam_action, body, region, account_id)
+        try:
+            texts = {statement["Statement"] for statement in json.loads(body)["Statements"]}
+        except (ValueError, TypeError, KeyError):
+            return []
+        statements = [found for text in texts if (found := _STATEMENT.match(text))]
+        return sorted(
+            {
+                (
+                    f"dynamodb:PartiQL{found[1].split()[0].capitalize()}",
+                    f"arn:aws:dynamodb:{region}:{account_id}:table/{found[2]}",
+                )
+                for found in statements
+            }
+        )
+
+    iam_actions.dynamodb_transaction_checks = checks

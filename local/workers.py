@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST_OF_A_FUNCTION = 2 * (os.cpu_count() or 1)
-"""Processes of one function."""
+"""Processes of one function that others wait for."""
+
+MOST_GIVING_WAY = max((os.cpu_count() or 1) // 4, 1)
+"""Processes of one function that gives way: several would only wait for each other, and each know a part of what one
+remembers."""
 
 _GIVING_WAY = 10
 _LONGEST_WAIT_S = 30.0
@@ -60,7 +64,7 @@ class Workers:
             name: str, config: Any, code: bytes, qualifier: str = "$LATEST", max_concurrency: int | None = None
         ) -> tuple[Any, str]:
             until = time.monotonic() + _LONGEST_WAIT_S
-            most = max_concurrency or MOST_OF_A_FUNCTION
+            most = max_concurrency or (MOST_GIVING_WAY if name in self._giving_way else MOST_OF_A_FUNCTION)
             with self._free:
                 while True:
                     worker, how = acquire(name, config, code, qualifier, most)

@@ -27,15 +27,15 @@ class Calls:
     placing_items
         Items of that transaction: wallet, the material's line, journal entry, bid.
     matching_reads
-        Reads before a commit, how many at a time, one group after the other: the tape's head, then both sides of the
-        book.
+        Reads before a commit, how many at a time, one group after the other: both sides of the book. The tape's head is
+        remembered as long as one process serves a material.
     matching_items
         Items of the commit of one bid that meets one ask, or rests: bid, the book's item, tape.
     """
 
     placing_queries: int = 1
     placing_items: int = 4
-    matching_reads: tuple[int, ...] = (1, 2)
+    matching_reads: tuple[int, ...] = (2,)
     matching_items: int = 3
 
 
@@ -116,7 +116,7 @@ def hops_of(path: BuyersPath, calls: Calls, clients: Clients, cold_share: float 
 
 def _reads(at_a_time: int, query: HopFigures) -> Hop:
     label = "one read" if at_a_time == 1 else f"{at_a_time} reads side by side"
-    return Hop(f"tape and book: {label}", "matched → committed", query, at_a_time=at_a_time)
+    return Hop(f"the book: {label}", "matched → committed", query, at_a_time=at_a_time)
 
 
 def _on(function: DeployedFunction, code: HopFigures) -> HopFigures:

@@ -57,6 +57,20 @@ for aggregator, name in ((sessions, "clicks"), (mails, "events")):
     )
     aggregator.grant_adding(collector)
     pulumi.export(f"{name}_function_name", collector.function_name)
+
+operator = Function(
+    "operator",
+    {
+        "handler": "handlers.operate.handler",
+        "code": code,
+        "layers": [layer.arn],
+        "variables": {**mails.adding_variables, "OUTBOX_TABLE": outbox.table_name},
+        "log_retention_days": 7,
+    },
+)
+mails.grant_operate(operator)
+outbox.grant(operator, "PutItem")  # what the action it fires writes
+pulumi.export("operator_function_name", operator.function_name)
 pulumi.export("outbox_table_name", outbox.table_name)
 pulumi.export("sessions_table_name", sessions.table_name)
 pulumi.export("mails_table_name", mails.table_name)

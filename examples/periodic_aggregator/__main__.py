@@ -44,6 +44,18 @@ collector = Function(
     },
 )
 scores.grant_adding(collector)
+asking = Function(
+    "ask",
+    {
+        "handler": "handlers.ask.handler",
+        "code": code,
+        "layers": [layer.arn],
+        "variables": scores.adding_variables,
+        "log_retention_days": 7,
+    },
+)
+scores.grant_read(asking)
 pulumi.export("score_function_name", collector.function_name)
+pulumi.export("ask_function_name", asking.function_name)
 pulumi.export("closing_function_name", scores.function_name)
 pulumi.export("boards_table_name", boards.table_name)

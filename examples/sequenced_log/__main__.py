@@ -1,4 +1,4 @@
-"""Guild banks: a log of deposits and withdrawals, balances that a consumer keeps, and a counter that takes orders."""
+"""Guild banks: a log of deposits and withdrawals, two consumers of it, and a counter that takes orders."""
 
 from pathlib import Path
 
@@ -30,6 +30,23 @@ ledger = SequencedLog(
     },
 )
 balances.grant(ledger.function, "UpdateItem")  # what the handler's actions do
+
+activity = SequencedLog(
+    "activity",
+    {
+        "handler": "handlers.activity.handler",
+        "code": code,
+        "variables": {"BALANCES_TABLE": balances.table_name},
+        "table_name": ledger.table_name,
+        "table_arn": ledger.table_arn,
+        "table_stream_arn": ledger.table_stream_arn,
+        "log_name": "ledger",
+        "partitions_table_name": ledger.partitions_table_name,
+        "partitions_table_arn": ledger.partitions_table_arn,
+        "runtime_layer_arn": libraries.arn,
+    },
+)
+balances.grant(activity.function, "UpdateItem")
 
 counter = Function(
     "counter",

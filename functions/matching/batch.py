@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from functions.matching.images import UnprocessableRecordError
 from functions.matching.records import NewAsk, NewOrder, Requests, read_record
@@ -11,16 +11,13 @@ from functions.matching.second_copies import handled_already
 from market.feed.messages import MOST_TRACE_IDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from functions.matching.matcher import Matcher
     from functions.matching.material_work import MaterialOutcome
     from functions.matching.parking import Park
     from functions.matching.records import Arrival
-
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
+    from patterns.each import Each
 
 
 @dataclass(slots=True)
@@ -90,12 +87,6 @@ class _Share:
     new_asks: list[NewAsk] = field(default_factory=list["NewAsk"])
 
 
-class Each(Protocol):
-    """Calls a function with each item and returns the results in the items' order, as `map` does."""
-
-    def __call__(self, function: Callable[[_In], _Out], items: Iterable[_In], /) -> Iterable[_Out]: ...
-
-
 def work_batch(records: Sequence[Mapping[str, Any]], matcher: Matcher, park: Park, each: Each = map) -> BatchReport:
     """Work through the records of one Lambda event.
 
@@ -108,7 +99,7 @@ def work_batch(records: Sequence[Mapping[str, Any]], matcher: Matcher, park: Par
     park
         Takes records that can never be processed; if it fails, the record is handed back.
     each
-        Works through the materials: `map` one after the other, an executor's ``map`` side by side.
+        Works through the materials.
 
     Returns
     -------

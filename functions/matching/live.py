@@ -121,6 +121,10 @@ class Witness:
         side.see(page.rows, complete=page.is_last)
         self._is_proven = False
 
+    def confirmed(self) -> None:
+        """Take in that the tape's head has not moved since the book was read."""
+        self._is_proven = True
+
     def committed(self, commit: Commit, committed_at_ms: int) -> None:
         """Take in a commit that is stored."""
         self._sequence = commit.sequence

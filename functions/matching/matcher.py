@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from functions.matching.known_head import KnownHead
 from functions.matching.material_work import MaterialWork
 from functions.matching.second_copies import HandledMemory
 
@@ -42,6 +43,8 @@ class Matcher:
         Whether records come by the express lane as well as by the Pipe.
     memory
         What this process is done with.
+    heads
+        What this process knows of the ends of the materials' tapes.
     live
         Tells what happens as soon as it is committed; None: nobody is told.
     """
@@ -55,6 +58,7 @@ class Matcher:
     random: Callable[[], float]
     express_lane: bool = False
     memory: HandledMemory = field(default_factory=HandledMemory)
+    heads: dict[str, KnownHead] = field(default_factory=dict[str, KnownHead])
     live: Live | None = None
 
     def work(

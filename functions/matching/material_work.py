@@ -15,6 +15,7 @@ from functions.matching.errors import (
     is_transient,
 )
 from functions.matching.images import UnprocessableRecordError
+from functions.matching.known_head import KnownHead
 from functions.matching.live import Witness
 from functions.matching.named_orders import find_orders
 from functions.matching.records import NewOrder, Requests, id_of
@@ -137,9 +138,14 @@ class MaterialWork:
 
     def _match(self) -> None:
         matcher = self.matcher
+        commits = self.outcome.commits
+        # Whatever stands in the way of this attempt, the next one reads the head.
+        known = matcher.heads.pop(self.material, None)
+        guess = known.sequence if known is not None and known.held else None
         with span("read", material=self.material):
             # The head comes first: whatever is committed after it takes the number this work would commit under.
-            head = self.tape.head(self.material)
+            head = self.tape.head(self.material) if guess is None else guess
+            held = known is not None and known.sequence == head
             turns, asks, bids = self._read(head)
         steps = match(
             asks,
@@ -157,6 +163,13 @@ class MaterialWork:
                 self._require_new()
                 new_for_sure = True
             self._write(commit)
+            head = commit.sequence
+        if guess is not None and self.outcome.commits == commits and self._witness is not None and self.new_asks:
+            # Nothing has put the guess to the test, and what was read under it is to be told.
+            if self.tape.head(self.material) != head:
+                raise StaleBookError("another matcher has committed since this one's last commit")
+            self._witness.confirmed()
+        matcher.heads[self.material] = KnownHead(head, held)
 
     def _read(self, head: int) -> tuple[list[Turn], Iterable[OpenAsk], Iterable[StandingBid]]:
         matcher, tables = self.matcher, self.matcher.tables

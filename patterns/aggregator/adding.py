@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
+from patterns.aggregator.completion import ByKinds
 from patterns.aggregator.errors import (
     ContendedGroupError,
     DifferentRecordError,
@@ -37,7 +38,15 @@ if TYPE_CHECKING:
 
     from types_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef, UpdateTypeDef
 
+    from patterns.aggregator.group import Entry
+
     _Attributes = Mapping[str, AttributeValueTypeDef]
+
+MOST_TOTALS = 100
+"""Names of amounts in one call: each is an operand of the header's update, whose expression has 4 KB."""
+
+LARGEST_AMOUNT = 10**30 - 1
+"""DynamoDB's numbers have 38 digits; the rest is for the total."""
 
 _NEW = "attribute_not_exists(#group)"
 
@@ -60,8 +69,15 @@ def add_all(table: GroupTable, group_id: str, new: Iterable[NewRecord]) -> list[
     check_group_id(group_id)
     records = list(new)
     writes = [_record_item(table, group_id, record) for record in records]
+    totals = {name for record in records for name in record.amounts}
+    if len(totals) > MOST_TOTALS:
+        raise InvalidRecordError("amounts", sorted(totals), f"must have {MOST_TOTALS} names at most in one call")
     added = [Added.DUPLICATE] * len(records)
-    first = {record.record_id: position for position, record in reversed(list(enumerate(records)))}
+    first: dict[str, int] = {}
+    for position, record in enumerate(records):
+        earlier = records[first.setdefault(record.record_id, position)]
+        if table.duplicates == DuplicatePolicy.REFUSE_DIFFERENT:
+            _check_same(group_id, record, earlier)
     for batch in cut(sorted(first.values()), [size for _, size in writes]):
         pending = {position: (records[position], writes[position][0]) for position in batch}
         _add_batch(table, group_id, pending, added)
@@ -70,9 +86,11 @@ def add_all(table: GroupTable, group_id: str, new: Iterable[NewRecord]) -> list[
 
 def _record_item(table: GroupTable, group_id: str, new: NewRecord) -> tuple[_Attributes, int]:
     check_record_id(new.record_id)
+    if new.kind is not None and (type(new.kind) is not str or not new.kind):
+        raise InvalidRecordError("kind", new.kind, "must be text that is not empty, or None")
     for name, amount in new.amounts.items():
-        if type(amount) is not int or not name:
-            raise InvalidRecordError("amount", {name: amount}, "must be an integer with a name")
+        if type(amount) is not int or not name or abs(amount) > LARGEST_AMOUNT:
+            raise InvalidRecordError("amount", {name: amount}, "must be an integer of 30 digits at most with a name")
     item: Item = {
         table.hash_key: group_id,
         table.range_key: RECORD_PREFIX + new.record_id,
@@ -82,11 +100,14 @@ def _record_item(table: GroupTable, group_id: str, new: NewRecord) -> tuple[_Att
     if new.kind is not None:
         item["kind"] = new.kind
     if table.retention_ms is not None:
-        item["expires_at_s"] = (table.clock() + table.retention_ms) // 1000
+        item["expires_at_s"] = table.expires_at_s(table.retention_ms)
     attributes = encode_item(item)
-    size = item_size(item)
+    size = item_size({**item, "late": True})
     if size > LARGEST_ITEM:
         raise RecordTooLargeError(new.record_id, size, LARGEST_ITEM)
+    if isinstance(table.completion, ByKinds) and new.kind is None:
+        rule = f"needs a kind: its group waits for {sorted(table.completion.kinds)}"
+        raise InvalidRecordError("record", new.record_id, rule)
     return attributes, size
 
 
@@ -112,9 +133,6 @@ def _add_batch(
     progress = progress or no_progress(group_id, table.clock())
     attempts = 0
     while batch:
-        if progress.state is not GroupState.OPEN:
-            _add_late(table, group_id, batch, added)
-            return
         new = [record for record, _ in batch.values()]
         guess = table.completion.guess(progress, new)
         update = _header_update(table, group_id, new, guess.completes)
@@ -133,10 +151,15 @@ def _add_batch(
                 progress = read_progress(group_id, item) if item else no_progress(group_id, table.clock())
             else:
                 _check_duplicate(table, group_id, batch.pop(positions[action])[0], item)
+        # Only the refusal by the header tells, too, which records are duplicates; a header that was read does not.
+        if len(positions) in refusal.failed and progress.state is not GroupState.OPEN:
+            _add_late(table, group_id, batch, added)
+            return
         attempts = 0 if len(batch) < len(positions) else attempts + 1
         if attempts == MOST_ATTEMPTS:
             raise ContendedGroupError(group_id, attempts)
-        if not refusal.failed:
+        # A first wrong guess is told at once; whoever guesses wrong again races with others.
+        if not refusal.failed or attempts > 1:
             table.retries.wait(attempts)
 
 
@@ -167,7 +190,7 @@ def _header_update(table: GroupTable, group_id: str, new: Sequence[NewRecord], c
         sets += ["#completed_at_ms = :now", "#completed_by = :records"]
     if table.retention_ms is not None:
         names["#expires_at_s"] = "expires_at_s"
-        values[":expires"] = {"N": str((now + table.retention_ms) // 1000)}
+        values[":expires"] = {"N": str(table.expires_at_s(table.retention_ms))}
         sets.append("#expires_at_s = :expires")
     kinds = sorted({record.kind for record in new if record.kind})
     if kinds:
@@ -195,11 +218,13 @@ def _header_update(table: GroupTable, group_id: str, new: Sequence[NewRecord], c
 
 
 def _check_duplicate(table: GroupTable, group_id: str, new: NewRecord, stored: Mapping[str, Any]) -> None:
-    if table.duplicates is DuplicatePolicy.KEEP_FIRST:
-        return
-    entry = read_entry(RECORD_PREFIX + new.record_id, stored)
-    if (entry.record, entry.kind) != (new.record, new.kind):
-        raise DifferentRecordError(group_id, new.record_id, entry.record)
+    if table.duplicates == DuplicatePolicy.REFUSE_DIFFERENT:
+        _check_same(group_id, new, read_entry(RECORD_PREFIX + new.record_id, stored))
+
+
+def _check_same(group_id: str, new: NewRecord, first: NewRecord | Entry) -> None:
+    if (first.record, first.kind) != (new.record, new.kind):
+        raise DifferentRecordError(group_id, new.record_id, first.record)
 
 
 def _add_late(
@@ -207,7 +232,7 @@ def _add_late(
 ) -> None:
     for position, (new, attributes) in batch.items():
         added[position] = Added.LATE
-        if table.late is LatePolicy.DROP:
+        if table.late == LatePolicy.DROP:
             continue
         try:
             table.client.put_item(

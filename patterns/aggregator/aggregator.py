@@ -40,8 +40,9 @@ class Aggregator(GroupTable):
     lease_ms
         How long an invocation may act before another may take its group over: no less than the function's timeout.
     retention_ms
-        Time to live of a group's items from their last write on, in the attribute ``expires_at_s``; a record that comes
-        even later begins a new group. None: for ever.
+        Time to live of each of a group's items from its last write on, and with a timeout from that long after it, in
+        the attribute ``expires_at_s``. A record goes before its group if that is open for longer; one that comes when
+        the group is gone begins a new one. None: for ever.
     hash_key, range_key, index_name
         Names.
 
@@ -69,8 +70,9 @@ class Aggregator(GroupTable):
     def add_all(self, group_id: str, new: Iterable[NewRecord]) -> list[Added]:
         """Add records to a group, each once however often it is added.
 
-        Up to 99 records go into one transaction with the group's header, all or nothing. Larger batches are cut; the
-        call may then fail half-way, and is simply repeated. A batch that completes its group joins it whole.
+        Up to 99 records go into one transaction with the group's header, all or nothing. Records that complete their
+        group join it with all of their transaction. Larger batches are cut: what follows the transaction that completes
+        the group is late, and the call may fail half-way, and is simply repeated.
 
         Parameters
         ----------
@@ -88,6 +90,8 @@ class Aggregator(GroupTable):
         ------
         InvalidKeyError, InvalidRecordError, RecordTooLargeError
             A record or id of the wrong shape; nothing at all was written.
+        patterns.dynamodb.items.ItemCodecError
+            A value that has no exact counterpart, a float for example; nothing at all was written.
         DifferentRecordError
             According to `DuplicatePolicy`.
         ContendedGroupError

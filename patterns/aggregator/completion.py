@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from patterns.aggregator.errors import InvalidCompletionError, InvalidRecordError
+from patterns.aggregator.errors import InvalidCompletionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -83,25 +83,14 @@ class ByKinds:
             raise InvalidCompletionError(sorted(self.kinds), f"needs 1 to {MOST_KINDS} kinds, none of them empty")
 
     def guess(self, progress: Progress, new: Sequence[NewRecord]) -> Guess:
-        """Guess for a write of new records; see the module.
-
-        Raises
-        ------
-        InvalidRecordError
-            A record has no kind.
-        """
-        for record in new:
-            if not record.kind:
-                raise InvalidRecordError(
-                    "record", record.record_id, f"needs a kind: its group waits for {sorted(self.kinds)}"
-                )
+        """Guess for a write of new records; see the module."""
         missing = sorted(self.kinds - {record.kind for record in new})
         if not missing:
             return Guess(completes=True)
         values: dict[str, AttributeValueTypeDef] = {f":kind{n}": {"S": kind} for n, kind in enumerate(missing)}
         all_there = " AND ".join(f"contains(#kinds, {name})" for name in values)
         completes = progress.kinds.issuperset(missing)
-        return Guess(completes, all_there if completes else f"(NOT ({all_there}))", values)
+        return Guess(completes, all_there if completes else f"NOT ({all_there})", values)
 
 
 @dataclass(frozen=True, slots=True)

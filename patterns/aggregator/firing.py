@@ -123,7 +123,8 @@ def complete_groups(
     Returns
     -------
     dict
-        ``{"batchItemFailures": [...]}``: a group that fails holds up no other one.
+        ``{"batchItemFailures": [...]}``: a group that fails holds up no other one of the batch. Lambda delivers it
+        again, together with what followed it in its shard of the stream, until it succeeds or is given up.
     """
     failures: list[dict[str, str]] = []
     for record in event["Records"]:

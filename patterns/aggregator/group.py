@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
@@ -52,7 +53,8 @@ class NewRecord:
     kind
         What it is, for completion by kinds.
     amounts
-        Integers to sum up in the group's `Progress.totals`, for completion by predicate.
+        Integers of at most 30 digits to sum up in the group's `Progress.totals`, for completion by predicate. The
+        group's header has an attribute for each name: a few, not one for each record.
     """
 
     record_id: str
@@ -159,6 +161,8 @@ def pending_key(state: GroupState, group_id: str) -> AttributeValueTypeDef:
 
 
 def _check_key(name: str, value: object, longest: int) -> str:
-    if not isinstance(value, str) or not 1 <= len(value.encode(errors="replace")) <= longest:
-        raise InvalidKeyError(name, value, f"must be text of 1 to {longest} bytes in UTF-8")
-    return value
+    if isinstance(value, str):
+        with suppress(UnicodeEncodeError):  # half of a surrogate pair, for example
+            if 1 <= len(value.encode()) <= longest:
+                return value
+    raise InvalidKeyError(name, value, f"must be text of 1 to {longest} bytes in UTF-8")

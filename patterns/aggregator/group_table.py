@@ -39,7 +39,7 @@ class DuplicatePolicy(StrEnum):
     KEEP_FIRST = "KEEP_FIRST"
     """It is a duplicate, whatever its content."""
     REFUSE_DIFFERENT = "REFUSE_DIFFERENT"
-    """It is a duplicate if its content is the same, else a `DifferentRecordError`."""
+    """It is a duplicate if content and kind are the same, else a `DifferentRecordError`. Amounts are not compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +65,9 @@ class GroupTable:
         # The type says what a rule is; this is for callers without a type checker.
         if not isinstance(self.completion, (ByCount, ByKinds, ByPredicate, ByTimeout)):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidCompletionError(self.completion, "must be ByCount, ByKinds, ByPredicate or ByTimeout")
+        for name, policies in (("late", LatePolicy), ("duplicates", DuplicatePolicy)):
+            if getattr(self, name) not in tuple(policies):
+                raise InvalidSettingError(name, getattr(self, name), f"must be one of {', '.join(policies)}")
         for name in ("timeout_ms", "lease_ms", "retention_ms"):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < 1):
@@ -99,6 +102,13 @@ class GroupTable:
             if "LastEvaluatedKey" not in answer:
                 return
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def expires_at_s(self, retention_ms: int) -> int:
+        """Return when what is written at this moment may be deleted, epoch seconds.
+
+        A group completes no later than its timeout, so its first record is there as long after that as its last one.
+        """
+        return (self.clock() + (self.timeout_ms or 0) + retention_ms) // 1000
 
     def key(self, group_id: str, entry: str) -> dict[str, AttributeValueTypeDef]:
         """Return the key of a group's header or of one of its records."""

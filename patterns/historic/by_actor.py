@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from patterns.dynamodb.page_token import decode_page_token, encode_page_token
-from patterns.historic.bounds import check_limit
+from patterns.historic.bounds import check_actor, check_limit
 from patterns.historic.version import ACTOR, ACTOR_INDEX, AT_MS, COLLECTION, VERSION_KEY
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class ActorPage:
 
 def actor_page(client: DynamoDBClient, table_name: str, actor: str, limit: int, token: str | None) -> ActorPage:
     """Return what `History.by_actor` returns."""
+    check_actor(actor)
     check_limit(limit)
     scope = ("historic.by_actor", table_name, actor)
     start: dict[str, Any] = {}

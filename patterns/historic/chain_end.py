@@ -8,10 +8,12 @@ recorder have died before it could.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from patterns.dynamodb.inserts import insert_items
+from patterns.historic.errors import MissingVersionError
 from patterns.historic.tiers import Tiers, whole_span
 from patterns.historic.version import (
     AT_MS,
@@ -25,6 +27,9 @@ from patterns.historic.version import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from patterns.each import Each
     from patterns.historic.archive import Retention
     from patterns.historic.attribution import Operation
     from patterns.historic.images import Image
@@ -52,6 +57,13 @@ def head_of(version: Version) -> Head:
     return Head(
         version.number, version.position, version.at_ms, version.stored_hash, version.after_kept.digest, expires_at_s
     )
+
+
+STORES_TROUBLE = (ClientError, BotoCoreError, MissingVersionError)
+"""What the tiers raise; the records can be delivered again."""
+
+Appended: TypeAlias = "Head | Exception | None"
+"""The item's new head; ``None`` if the number was another's; or why nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +103,40 @@ class ChainEnd:
         self._keep(newest, head)
         return head_of(newest)
 
-    def append(self, stored: Image, head: Head) -> Head | None:
-        """Put the next version; ``None`` if its number was another's."""
+    def append(self, versions: Sequence[tuple[Image, Head]], each: Each = map) -> list[Appended]:
+        """Put the next versions of several items.
+
+        Parameters
+        ----------
+        versions
+            Of each item one, with the head it was made for.
+        each
+            Makes the calls.
+        """
         if self.retention is None:
-            return self._put_next(stored)
-        if self.retention.archive.put(stored):
-            return self._put_next(self._expiring(stored, head))
-        taken = self.retention.archive.read(stored[COLLECTION]["S"], stored[VERSION_KEY]["S"])
-        kept = None if taken is None else self._keep(taken, head)
+            appended: list[Appended | Image] = [stored for stored, _ in versions]
+        else:
+            appended = list(each(self._archived, versions))
+        rows = {place: outcome for place, outcome in enumerate(appended) if isinstance(outcome, dict)}
+        outcomes = insert_items(self.tiers.client, self.tiers.table_name, list(rows.values()), each)
+        for (place, row), outcome in zip(rows.items(), outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                appended[place] = outcome
+            else:
+                appended[place] = head_of(read_version(row)) if outcome else None
+        return cast("list[Appended]", appended)
+
+    def _archived(self, version: tuple[Image, Head]) -> Appended | Image:
+        """Put a version into the archive; return its row for the table, or what it has come to already."""
+        assert self.retention is not None
+        stored, head = version
+        try:
+            if self.retention.archive.put(stored):
+                return self._expiring(stored, head)
+            taken = self.retention.archive.read(stored[COLLECTION]["S"], stored[VERSION_KEY]["S"])
+            kept = None if taken is None else self._keep(taken, head)
+        except STORES_TROUBLE as error:
+            return error
         # Its position tells this write, put by a recorder that got no further, from another one.
         return kept if kept is not None and kept.position == stored["position"]["S"] else None
 
@@ -126,18 +164,10 @@ class ChainEnd:
 
     def _put(self, stored: Image) -> bool:
         """Whether the version's place was free."""
-        try:
-            self.tiers.client.put_item(
-                TableName=self.tiers.table_name,
-                Item=stored,
-                ConditionExpression="attribute_not_exists(#collection)",
-                ExpressionAttributeNames={"#collection": COLLECTION},
-            )
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        (outcome,) = insert_items(self.tiers.client, self.tiers.table_name, [stored])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     def _hot_head(self, collection: str, item: str) -> Version | None:
         span = whole_span(item)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
+from patterns.dynamodb.refusals import item_of_failed_condition
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -53,10 +57,16 @@ def sign_and_delete(
         ExpressionAttributeNames={**names, "#key": hash_key},
         ExpressionAttributeValues={sign.replace("#n", ":v"): signature[name] for sign, name in names.items()},
     )
-    client.delete_item(
-        TableName=table_name,
-        Key=dict(key),
-        ConditionExpression="#id = :id",
-        ExpressionAttributeNames={"#id": attributes.change_id},
-        ExpressionAttributeValues={":id": {"S": change_id}},
-    )
+    try:
+        client.delete_item(
+            TableName=table_name,
+            Key=dict(key),
+            ConditionExpression="#id = :id",
+            ExpressionAttributeNames={"#id": attributes.change_id},
+            ExpressionAttributeValues={":id": {"S": change_id}},
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    except ClientError as error:
+        # botocore repeats a request whose answer was lost: then the item is gone already.
+        if item_of_failed_condition(error) != {}:
+            raise

@@ -19,6 +19,10 @@ class InvalidTimeError(HistoryError, ValueError):
     """A time is not a whole number of epoch milliseconds from 0, or a span ends before it starts."""
 
 
+class InvalidActorError(HistoryError, ValueError):
+    """An actor is not a text of 1 to 500 characters."""
+
+
 class UnknownItemError(HistoryError, LookupError):
     """The history holds no version of the item."""
 

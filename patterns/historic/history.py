@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from patterns.historic.item_key import ItemKeys
 
 _NOTHING_BEFORE = Kept(None)
+_SPAN_PAGE = 100
+"""Versions a query of a span reads at a time: most spans end sooner, and what is read beyond their end is paid for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +111,13 @@ class History:
         low, high = whole_span(item)
         if newest_first:
             # One more than asked for: it says what was before the last.
-            rows = list(islice(self._rows(collection, low, position or high, forward=False), limit + 2))
+            rows = self._few(collection, low, position or high, limit + 2, forward=False)
             rows = [row for row in rows if row.stored[VERSION_KEY]["S"] != position][: limit + 1]
             found = list(reversed(_with_before(reversed(rows))))[:limit]
             more = len(rows) > limit
         else:
             # The last of the page before, again: it says what was before the first.
-            rows = list(islice(self._rows(collection, position or low, high), limit + 2))
+            rows = self._few(collection, position or low, high, limit + 2)
             found = _with_before(rows)
             if position is not None:
                 found = found[1:]
@@ -138,7 +140,7 @@ class History:
             raise InvalidVersionError(f"version must be a whole number from 1 to {HIGHEST_NUMBER}, got {number!r}")
         collection, item = self.keys.collection(key), self.keys.item(key)
         low, high = version_key(item, number - 1), version_key(item, number)
-        for version in _with_before(self._rows(collection, low, high)):
+        for version in _with_before(self._tiers.versions(collection, low, high)):
             if version.number == number:
                 return version
         latest = latest_version(self._tiers, collection, item) if self.archive is not None else None
@@ -207,7 +209,8 @@ class History:
         low, high = whole_span(latest.item)
         start = low if earlier is None else earlier.stored[VERSION_KEY]["S"]
         found: list[Version] = []
-        for version in _each_with_before(self._rows(latest.collection, start, high)):
+        rows = self._tiers.versions(latest.collection, start, high, page=_SPAN_PAGE)
+        for version in _each_with_before(rows):
             if version.at_ms >= to_ms:
                 break
             found.append(version)
@@ -246,6 +249,8 @@ class History:
         ------
         patterns.dynamodb.page_token.InvalidPageTokenError
             The token was altered or is of another query.
+        InvalidActorError
+            Not a text of 1 to 500 characters, as much of an actor as a version keeps.
         InvalidVersionError
             The limit is out of range.
         """
@@ -272,10 +277,9 @@ class History:
         """Return the next versions of an item as stored, strongly consistent: what `verify` reads."""
         return read_stretch(self._tiers, self.keys.collection(key), after, limit)
 
-    def _rows(
-        self, collection: str, low: str, high: str, *, forward: bool = True, page: int | None = None
-    ) -> Iterator[Version]:
-        return self._tiers.versions(collection, low, high, forward=forward, page=page)
+    def _few(self, collection: str, low: str, high: str, count: int, *, forward: bool = True) -> list[Version]:
+        """The first so many: what a query reads is paid for, used or not."""
+        return list(islice(self._tiers.versions(collection, low, high, forward=forward, page=count), count))
 
     @property
     def _tiers(self) -> Tiers:

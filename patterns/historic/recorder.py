@@ -8,14 +8,14 @@ therefore cannot record a write twice: the second one fails, reads the head agai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import BotoCoreError, ClientError
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from patterns.historic.arrival import Arrival, read_arrival
-from patterns.historic.chain_end import NOTHING, ChainEnd, Head, head_of
-from patterns.historic.errors import HistoryError, MissingVersionError
+from patterns.historic.bounds import LONGEST_ACTOR
+from patterns.historic.chain_end import NOTHING, STORES_TROUBLE, ChainEnd, Head, head_of
+from patterns.historic.errors import HistoryError
 from patterns.historic.images import LARGEST_IMAGE, Image, digest, estimated_size
 from patterns.historic.tiers import Tiers, now_ms, whole_span
 from patterns.historic.version import (
@@ -29,20 +29,19 @@ from patterns.historic.version import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from types_boto3_dynamodb import DynamoDBClient
 
+    from patterns.each import Each
     from patterns.historic.archive import Retention
     from patterns.historic.attribution import Attribution, Signature
+    from patterns.historic.chain_end import Appended
     from patterns.historic.item_key import ItemKeys
-
-    _Map = Callable[[Callable[["Sequence[Arrival]"], "_Outcome"], Iterable[Sequence["Arrival"]]], Iterable["_Outcome"]]
 
 _MOST_HEADS = 10_000  # about 5 MB
 _MOST_ATTEMPTS = 10
 _RECOVERY_PAGE = 25  # versions
-_LONGEST_ACTOR = 500  # characters; at most 2000 bytes, and an index key has at most 2048
 _LONGEST_REASON = 2_000
 _LARGEST_SKEW_MS = 60_000  # between a signed time and the stream's
 
@@ -85,13 +84,38 @@ class BatchReport:
 
 
 @dataclass(slots=True)
-class _Outcome:
+class _Share:
+    """One item's records of a batch that are still to be recorded, and what became of the others."""
+
+    collection: str
+    item: str
+    arrivals: deque[Arrival] = field(default_factory=deque["Arrival"])
+    attempts: int = 0
     recorded: int = 0
     repeated: int = 0
     recovered: int = 0
     unlinked: int = 0
     failed: str = ""
     error: Exception | None = None
+
+    def next(self) -> None:
+        """Be done with the first record."""
+        self.arrivals.popleft()
+        self.attempts = 0
+
+    def fail(self, error: Exception) -> None:
+        """Leave this record and those behind it for another delivery."""
+        self.failed, self.error = self.arrivals[0].sequence_number, error
+        self.arrivals.clear()
+
+
+class _Proposal(NamedTuple):
+    """An item's next version, and the head it was made for."""
+
+    share: _Share
+    stored: Image
+    head: Head
+    linked: bool
 
 
 class Recorder:
@@ -100,7 +124,8 @@ class Recorder:
     Parameters
     ----------
     client
-        DynamoDB client. Calls made: PutItem under ``attribute_not_exists``, Query. Nothing is updated or deleted.
+        DynamoDB client. Calls made: BatchExecuteStatement with INSERT only, Query. Nothing is updated, replaced or
+        deleted.
     table_name
         The history table: hash key ``collection``, range key ``version_key``, both texts.
     keys
@@ -131,8 +156,8 @@ class Recorder:
         # Only a shortcut: a stale head costs a failed condition, never a wrong version.
         self._heads: dict[tuple[str, str], Head] = {}
 
-    def record(self, records: Iterable[Mapping[str, Any]], map_items: _Map = map) -> BatchReport:
-        """Record a batch.
+    def record(self, records: Iterable[Mapping[str, Any]], each: Each = map) -> BatchReport:
+        """Record a batch, 25 items a call.
 
         After the first failure of an item its later records wait, so that its versions stay in order; other items go
         on. Lambda delivers again from the lowest failed record, and what was recorded already is recognised.
@@ -141,8 +166,8 @@ class Recorder:
         ----------
         records
             ``Records`` of a Lambda event of a DynamoDB stream with new and old images, in order.
-        map_items
-            Runs the work on the items, one call an item, such as a thread pool's ``map``.
+        each
+            Makes the calls, such as a thread pool's ``map``.
 
         Raises
         ------
@@ -151,14 +176,20 @@ class Recorder:
         InvalidItemKeyError
             A record of a table with other keys.
         """
-        groups: dict[tuple[str, str], list[Arrival]] = {}
+        shares: dict[tuple[str, str], _Share] = {}
         for record in records:
             arrival = read_arrival(record)
             place = self._keys.collection(arrival.key), self._keys.item(arrival.key)
-            groups.setdefault(place, []).append(arrival)
+            shares.setdefault(place, _Share(*place)).arrivals.append(arrival)
         if len(self._heads) > _MOST_HEADS:
             self._heads.clear()
-        outcomes = list(map_items(self._record_item, groups.values()))
+        outcomes = list(shares.values())
+        while left := [share for share in outcomes if share.arrivals]:
+            # One version of each item at a time: each has its predecessor's hash.
+            proposals = [proposal for proposal in each(self._propose, left) if proposal is not None]
+            ends = self._end.append([(proposal.stored, proposal.head) for proposal in proposals], each)
+            for proposal, end in zip(proposals, ends, strict=True):
+                self._conclude(proposal, end)
         return BatchReport(
             recorded=sum(outcome.recorded for outcome in outcomes),
             repeated=sum(outcome.repeated for outcome in outcomes),
@@ -168,55 +199,66 @@ class Recorder:
             errors=tuple(outcome.error for outcome in outcomes if outcome.error is not None),
         )
 
-    def _record_item(self, arrivals: Sequence[Arrival]) -> _Outcome:
-        outcome = _Outcome()
-        for arrival in arrivals:
-            try:
-                self._record_one(arrival, outcome)
-            except (ClientError, BotoCoreError, ContentionError, MissingVersionError) as error:
-                outcome.failed, outcome.error = arrival.sequence_number, error
-                break
-        return outcome
+    def _propose(self, share: _Share) -> _Proposal | None:
+        """Make the version of an item's first record that has none; None if all have, or the item has failed."""
+        try:
+            while share.arrivals:
+                arrival, head = share.arrivals[0], self._head(share)
+                if arrival.position > head.position:
+                    linked = digest(arrival.change.before) == head.digest
+                    return _Proposal(share, self._version(arrival, share, head, linked=linked), head, linked)
+                self._repeat_or_recover(arrival, share, head)
+                share.next()
+        except STORES_TROUBLE as error:
+            share.fail(error)
+        return None
 
-    def _record_one(self, arrival: Arrival, outcome: _Outcome) -> None:
-        place = collection, item = self._keys.collection(arrival.key), self._keys.item(arrival.key)
+    def _head(self, share: _Share) -> Head:
+        place = share.collection, share.item
         head = self._heads.get(place)
         if head is None:
-            head = self._end.first_guess(arrival.change.operation, collection, item)
-        for _ in range(_MOST_ATTEMPTS):
-            if arrival.position <= head.position:
-                self._repeat_or_recover(arrival, collection, item, head, outcome)
-                return
-            linked = digest(arrival.change.before) == head.digest
-            appended = self._end.append(self._version(arrival, collection, item, head, linked=linked), head)
-            if appended is not None:
-                head = self._heads[place] = appended
-                outcome.recorded += 1
-                outcome.unlinked += not linked and head.number > 1
-                return
-            self._heads.pop(place, None)
-            head = self._end.read(collection, item)
-        raise ContentionError(f"{collection} {item}: {_MOST_ATTEMPTS} version numbers in a row were taken by others")
+            if share.attempts:
+                head = self._end.read(*place)
+            else:
+                head = self._end.first_guess(share.arrivals[0].change.operation, *place)
+            self._heads[place] = head
+        return head
 
-    def _repeat_or_recover(self, arrival: Arrival, collection: str, item: str, head: Head, outcome: _Outcome) -> None:
+    def _conclude(self, proposal: _Proposal, end: Appended) -> None:
+        share, place = proposal.share, (proposal.share.collection, proposal.share.item)
+        if isinstance(end, Exception):
+            share.fail(end)
+        elif end is None:
+            self._heads.pop(place, None)
+            share.attempts += 1
+            if share.attempts == _MOST_ATTEMPTS:
+                taken = f"{_MOST_ATTEMPTS} version numbers in a row were taken by others"
+                share.fail(ContentionError(f"{share.collection} {share.item}: {taken}"))
+        else:
+            self._heads[place] = end
+            share.recorded += 1
+            share.unlinked += not proposal.linked and proposal.head.number > 0
+            share.next()
+
+    def _repeat_or_recover(self, arrival: Arrival, share: _Share, head: Head) -> None:
         if arrival.position == head.position:
-            outcome.repeated += 1
+            share.repeated += 1
             return
         anchor = NOTHING
-        span = whole_span(item)
-        for version in self._tiers.versions(collection, *span, forward=False, page=_RECOVERY_PAGE, consistent=True):
+        span = whole_span(share.item)
+        for version in self._tiers.versions(
+            share.collection, *span, forward=False, page=_RECOVERY_PAGE, consistent=True
+        ):
             if version.position == arrival.position:
-                outcome.repeated += 1
+                share.repeated += 1
                 return
             if version.position < arrival.position and not version.recovered:
                 anchor = head_of(version)
                 break
-        stored = self._version(arrival, collection, item, anchor, linked=False, recovered=arrival.position)
-        outcome.recovered += self._end.put_recovered(stored)
+        stored = self._version(arrival, share, anchor, linked=False, recovered=arrival.position)
+        share.recovered += self._end.put_recovered(stored)
 
-    def _version(
-        self, arrival: Arrival, collection: str, item: str, head: Head, *, linked: bool, recovered: str = ""
-    ) -> Image:
+    def _version(self, arrival: Arrival, share: _Share, head: Head, *, linked: bool, recovered: str = "") -> Image:
         change = arrival.change
         signature = self._attribution(change)
         signed_ms = arrival.at_ms if signature.at_ms is None else signature.at_ms
@@ -228,8 +270,8 @@ class Recorder:
         omit_after = estimated_size(change.after) > LARGEST_IMAGE
         room = LARGEST_IMAGE - (0 if omit_after else estimated_size(change.after))
         stored: Image = {
-            COLLECTION: {"S": collection},
-            VERSION_KEY: {"S": version_key(item, number, recovered)},
+            COLLECTION: {"S": share.collection},
+            VERSION_KEY: {"S": version_key(share.item, number, recovered)},
             "source": {"S": self._keys.source},
             "key": {"M": arrival.key},
             "operation": {"S": change.operation},
@@ -250,7 +292,7 @@ class Recorder:
 def _signed(signature: Signature) -> Image:
     signed: Image = {}
     if signature.actor:
-        signed[ACTOR] = {"S": signature.actor[:_LONGEST_ACTOR]}
+        signed[ACTOR] = {"S": signature.actor[:LONGEST_ACTOR]}
     if signature.reason:
         signed["reason"] = {"S": signature.reason[:_LONGEST_REASON]}
     return signed

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from patterns.dynamodb.refusals import item_of_failed_condition
 from patterns.historic.errors import NothingToRestoreError, RestoreConflictError
+from patterns.historic.images import same
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +60,7 @@ def restoring_put(
             "Item": item,
             "ConditionExpression": "attribute_not_exists(#hash)",
             "ExpressionAttributeNames": {"#hash": keys.hash_key},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
     names = {f"#n{place}": name for place, name in enumerate(sorted(left))}
     return {
@@ -66,6 +69,7 @@ def restoring_put(
         "ConditionExpression": " AND ".join(f"{sign} = {sign.replace('#n', ':v')}" for sign in names),
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": {sign.replace("#n", ":v"): left[name] for sign, name in names.items()},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
 
 
@@ -80,6 +84,8 @@ def restore(
 ) -> Image:
     """Write an item as it was; parameters and further errors as for `restoring_put`.
 
+    Done twice, it is done once: the same call again finds the item as it left it.
+
     Returns
     -------
     Image
@@ -91,11 +97,15 @@ def restore(
         The item changed since `latest`; nothing was written.
     """
     put = restoring_put(table_name, keys, wanted=wanted, latest=latest, overlay=overlay)
+    restored = dict(put["Item"])
     try:
         client.put_item(**put)
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
+        stored = item_of_failed_condition(error)
+        if stored is None:
+            raise
+        # botocore repeats a request whose answer was lost: then the item is what this very call made of it.
+        if not same(dict(stored), restored):
             text = f"{latest.collection} {latest.item} is no longer as version {latest.label} left it"
             raise RestoreConflictError(text) from error
-        raise
-    return dict(put["Item"])
+    return restored

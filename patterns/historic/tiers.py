@@ -117,7 +117,7 @@ class Tiers:
         page: int | None = None,
         consistent: bool = False,
     ) -> Iterator[Version]:
-        """Yield the table's rows of a partition from one range key to another, both included."""
+        """Yield the table's rows of a partition from one range key to another, both included; all if `low` is empty."""
         start: dict[str, Any] | None = None
         while True:
             rows, start = self.hot_page(
@@ -142,15 +142,16 @@ class Tiers:
         more: dict[str, Any] = {} if limit is None else {"Limit": limit}
         if start is not None:
             more["ExclusiveStartKey"] = start
+        condition, names = "#collection = :collection", {"#collection": COLLECTION}
+        values: dict[str, Any] = {":collection": {"S": collection}}
+        if low:
+            condition, names = f"{condition} AND #key BETWEEN :low AND :high", {**names, "#key": VERSION_KEY}
+            values |= {":low": {"S": low}, ":high": {"S": high}}
         answer = self.client.query(
             TableName=self.table_name,
-            KeyConditionExpression="#collection = :collection AND #key BETWEEN :low AND :high",
-            ExpressionAttributeNames={"#collection": COLLECTION, "#key": VERSION_KEY},
-            ExpressionAttributeValues={
-                ":collection": {"S": collection},
-                ":low": {"S": low or " "},
-                ":high": {"S": high},
-            },
+            KeyConditionExpression=condition,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
             ScanIndexForward=forward,
             ConsistentRead=consistent,
             **more,

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         TransactionConflictError,
     )
     from patterns.optimistic_locking.lease import Lease, LeaseTable
+    from patterns.optimistic_locking.metrics import conflict_metric
     from patterns.optimistic_locking.table import VersionedTable
     from patterns.optimistic_locking.versioned import Versioned
 
@@ -68,6 +69,7 @@ __all__ = [
     "VersionedTable",
     "VersionedTableEnvironment",
     "Written",
+    "conflict_metric",
     "etag",
     "not_modified",
     "read_if_match",
@@ -102,6 +104,7 @@ _MODULE_OF = {
     "TransactionConflictError": "errors",
     "Lease": "lease",
     "LeaseTable": "lease",
+    "conflict_metric": "metrics",
     "VersionedTable": "table",
     "Versioned": "versioned",
 }

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # its own in the stubs.
 Write = dict[str, Any]
 
+_ABSENT = "attribute_not_exists(#partition)"
+
 
 @dataclass(frozen=True, slots=True)
 class VersionedWrites:
@@ -120,13 +122,14 @@ class VersionedWrites:
         attributes = write.get("Key") or write["Item"]
         key = decode_item({name: attributes[name] for name in self.shape.names})
         expected = None
-        if not write["ConditionExpression"].startswith("attribute_not_exists"):
+        if write["ConditionExpression"] != _ABSENT:
             expected = int(write.get("ExpressionAttributeValues", {}).get(":expected", {}).get("N", 0))
         return ConflictError(key, expected, self.decode(stored) if stored else None)
 
-    def is_adjustment(self, write: Mapping[str, Any]) -> bool:
-        """Tell whether a write is one of `adjust`, which has no version to be in conflict with."""
-        return ":one" in write.get("ExpressionAttributeValues", {}) and "ConditionExpression" in write
+    def is_versioned(self, write: Mapping[str, Any]) -> bool:
+        """Tell whether a write is under a version or asserts absence: `adjust`, and the check of a lease, are not."""
+        condition = write["ConditionExpression"]
+        return "#version" in condition or condition == _ABSENT
 
     def check_content(self, attributes: Mapping[str, Value]) -> None:
         """Refuse attributes that the pattern keeps."""
@@ -140,7 +143,7 @@ class VersionedWrites:
         version = {"#version": self.version_attribute}
         if expected is None:
             fixed |= {
-                "ConditionExpression": "attribute_not_exists(#partition)",
+                "ConditionExpression": _ABSENT,
                 "ExpressionAttributeNames": partition,
             }
             return fixed

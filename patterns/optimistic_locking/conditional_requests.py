@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _DIGEST_CHARACTERS = 16
 _ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
-_TAG_LIST = re.compile(rf"[ \t]*(?:{_ENTITY_TAG.pattern})[ \t]*(?:,[ \t]*(?:{_ENTITY_TAG.pattern})[ \t]*)*")
+# Empty elements are to be ignored: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.1.2
+_TAG_LIST = re.compile(rf"[ \t,]*{_ENTITY_TAG.pattern}[ \t]*(?:,(?:[ \t]*{_ENTITY_TAG.pattern})?[ \t]*)*")
 _OUR_TAG = re.compile(rf"(0|[1-9][0-9]{{0,17}})-([0-9a-f]{{{_DIGEST_CHARACTERS}}})")
 
 
@@ -169,6 +170,8 @@ def write_if_match(table: VersionedTable, key: Key, if_match: str | None, mutate
     ------
     ConflictError
         With ``*``: all attempts collided.
+    OutcomeUnknownError
+        As for `VersionedTable.update`.
     """
     precondition = read_if_match(if_match, key)
     if isinstance(precondition, Refused):

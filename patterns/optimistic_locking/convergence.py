@@ -78,6 +78,8 @@ class Convergence:
                 except Exception as error:
                     self._wait_out(error)
                     continue
+                if current is None and self.unanswered_at:
+                    raise OutcomeUnknownError(self.key, None)
                 if current is not None and self._took_place(current):
                     return current
                 began_at = _version(current) if began_at is None else began_at

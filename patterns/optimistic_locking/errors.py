@@ -120,20 +120,21 @@ class AdjustmentRefusedError(OptimisticLockingError):
 
 
 class OutcomeUnknownError(OptimisticLockingError):
-    """A write's answer was lost, and others have written since: nobody can tell whether it took place.
+    """A write's answer was lost, and others have written or deleted since: nobody can tell whether it took place.
 
     Attributes
     ----------
     key
         The item's key.
     current
-        The item now; the write is in its past or it is not, its content may tell.
+        The item now, ``None`` if it is gone; the write is in its past or it is not, its content may tell.
     """
 
-    def __init__(self, key: Key, current: Versioned) -> None:
+    def __init__(self, key: Key, current: Versioned | None) -> None:
+        since = "been deleted" if current is None else f"moved on to version {current.version}"
         super().__init__(
-            f"{dict(key)!r}: the answer to a write was lost and the item has since moved on to version "
-            f"{current.version}; look into the item before you write again"
+            f"{dict(key)!r}: the answer to a write was lost and the item has since {since}; look into it before you "
+            "write again"
         )
         self.key = key
         self.current = current

@@ -74,8 +74,8 @@ class VersionedTable:
     new_write_id
         Returns a text that no other write has, at most 36 characters.
     on_conflict
-        Called with every conflict, also with those that a retry settles: count them here. A transaction has one for
-        each of its items of this table that is at fault.
+        Called with every conflict, also with those that a retry settles; `conflict_metric` counts them. A transaction
+        has one for each of its versioned items of this table that is at fault.
 
     Examples
     --------
@@ -384,7 +384,8 @@ class VersionedTable:
             # botocore repeats a request whose answer was lost; the repetition collides with its own first try.
             if current is not None and current.write_id == write_id:
                 return current
-            if current is not None and answer_was_lost(error) and current.version > (expected or 0) + 1:
+            gone_or_buried = current is None or current.version > (expected or 0) + 1
+            if answer_was_lost(error) and gone_or_buried:
                 raise OutcomeUnknownError(conflict.key, current) from error
             raise conflict from error
         return self._writes.decode(put["Item"])
@@ -405,7 +406,7 @@ class VersionedTable:
             # Items of other tables may have attributes that the item codec does not know.
             if action["TableName"] == self.table_name:
                 conflict = self._writes.conflict(action, reasons[position].get("Item", {}))
-                if not self._writes.is_adjustment(action):
+                if self._writes.is_versioned(action):
                     self.on_conflict(conflict)
                 current[position] = conflict.current
         return TransactionConflictError(tuple(failed), current)

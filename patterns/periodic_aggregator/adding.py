@@ -88,25 +88,36 @@ class _Adding:
         if self.buckets.is_expired(self.bucket):
             yield from self._drop(pending)
             return
+        # Whoever closed the bucket may have known fewer shards than this writer: a shard does not begin by itself when
+        # the bucket's time is over.
+        begins = not self.shard or self.buckets.clock() < self.buckets.closes_at_ms(self.bucket)
         while pending:
+            positions = list(pending)
             puts = [put(self.buckets, self.bucket, self.shard, record) for record in pending.values()]
-            opening = open_header(self.buckets, self.bucket, self.shard, len(puts))
+            opening = open_header(self.buckets, self.bucket, self.shard, len(puts), begins=begins)
             refusal = attempt(self.buckets.client, [*puts, {"Update": opening}])
             if refusal is None:
                 yield from ((position, Collected(Placed.ADDED, self.bucket.start_ms)) for position in pending)
                 return
-            closed = len(puts) in refusal.failed
-            self._leave_out_duplicates(pending, refusal)
-            if closed:
+            header = refusal.failed.get(len(puts))
+            for action in refusal.failed:
+                if action < len(puts):
+                    del pending[positions[action]]
+            if header is not None and (header or not self._begin()):
                 yield from self._add_late(pending)
                 return
+            self._count_attempt(refusal, progress=len(pending) < len(positions))
 
-    def _leave_out_duplicates(self, pending: dict[int, NewRecord], refusal: Refusal) -> None:
-        positions = list(pending)
-        for action in refusal.failed:
-            if action < len(positions):
-                del pending[positions[action]]
-        self._count_attempt(refusal, progress=len(pending) < len(positions))
+    def _begin(self) -> bool:
+        """Begin the shard together with shard 0, which speaks for the bucket; tell whether the bucket is open."""
+        headers: list[TransactWriteItemTypeDef] = [
+            {"Update": open_header(self.buckets, self.bucket, shard, 0)} for shard in (self.shard, 0)
+        ]
+        for _ in self.buckets.retries:
+            refusal = attempt(self.buckets.client, headers)
+            if refusal is None or refusal.failed:
+                return refusal is None
+        raise ContendedBucketError(self.bucket.partition(self.shard), self.buckets.retries.attempts)
 
     def _count_attempt(self, refusal: Refusal, *, progress: bool) -> None:
         self.attempts = 0 if progress else self.attempts + 1
@@ -133,7 +144,10 @@ class _Adding:
 
     def _move(self, record: NewRecord) -> Collected:
         """Put the record where it counts, and a mark where it belongs: a repeated one meets the mark."""
-        target = self.buckets.bucket_of(self.bucket.key, self.buckets.clock())
+        # This clock may be behind that of whoever closed the bucket: the present is a later bucket in any case.
+        earliest_ms = self.bucket.start_ms + self.buckets.width_ms
+        target = self.buckets.bucket_of(self.bucket.key, max(self.buckets.clock(), earliest_ms))
+        self.attempts = 0
         while True:
             mark = put(self.buckets, self.bucket, self.shard, record, moved_to=target)
             late = put(self.buckets, target, self.shard, record, late_of=self.bucket)
@@ -144,11 +158,12 @@ class _Adding:
                 return Collected(Placed.MOVED, target.start_ms)
             if 0 in refusal.failed:
                 return Collected(Placed.DUPLICATE, self.bucket.start_ms)
-            if 2 in refusal.failed:  # this clock is behind that of whoever closed the bucket
+            if 2 in refusal.failed:  # closed, too
                 target = self.buckets.bucket_of(self.bucket.key, target.start_ms + self.buckets.width_ms)
             self._count_attempt(refusal, progress=False)
 
     def _reopen(self, record: NewRecord) -> Collected:
+        self.attempts = 0
         while True:
             actions: list[TransactWriteItemTypeDef] = [
                 put(self.buckets, self.bucket, self.shard, record, late_of=self.bucket),
@@ -196,20 +211,25 @@ def put(
     }
 
 
-def open_header(buckets: BucketTable, bucket: Bucket, shard: int, records: int) -> UpdateTypeDef:
-    """Return the update that counts records in an open shard, and opens a new one."""
+def open_header(
+    buckets: BucketTable, bucket: Bucket, shard: int, records: int, *, begins: bool = True
+) -> UpdateTypeDef:
+    """Return the update that counts records in an open shard, and begins a new one if it may."""
     update = _counting(buckets, bucket, shard, records, buckets.closes_at_ms(bucket))
     return {
         **update,
-        "ConditionExpression": "attribute_not_exists(#state) OR #state = :open",
+        "ConditionExpression": "attribute_not_exists(#state) OR #state = :open" if begins else "#state = :open",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
 
 
 def reopen_header(buckets: BucketTable, bucket: Bucket, shard: int, records: int) -> UpdateTypeDef:
     """Return the update that opens a shard of a processed bucket again, to be processed at once."""
     update = _counting(buckets, bucket, shard, records, buckets.clock())
-    # Shard 0 is CLOSED while somebody processes the bucket; the other shards stay CLOSED after it.
-    condition = "#state IN (:open, :done)" if shard == 0 else "#state IN (:open, :closed)"
+    # Shard 0 is CLOSED while somebody processes the bucket; the other shards stay CLOSED after it, or have not begun.
+    condition = "#state IN (:open, :done)"
+    if shard:
+        condition = "attribute_not_exists(#state) OR #state IN (:open, :closed)"
     other = {":done": {"S": BucketState.DONE}} if shard == 0 else {":closed": {"S": BucketState.CLOSED}}
     values: dict[str, Any] = {**update.get("ExpressionAttributeValues", {}), **other}
     return {**update, "ConditionExpression": condition, "ExpressionAttributeValues": values}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -139,6 +140,8 @@ def check_record(new: NewRecord) -> NewRecord:
 
 
 def _check_text(name: str, value: object, longest: int) -> str:
-    if not isinstance(value, str) or not 1 <= len(value.encode(errors="replace")) <= longest:
-        raise InvalidKeyError(name, value, f"must be text of 1 to {longest} bytes in UTF-8")
-    return value
+    if isinstance(value, str):
+        with suppress(UnicodeEncodeError):  # half of a surrogate pair, for example
+            if 1 <= len(value.encode()) <= longest:
+                return value
+    raise InvalidKeyError(name, value, f"must be text of 1 to {longest} bytes in UTF-8")

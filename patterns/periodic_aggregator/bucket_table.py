@@ -35,6 +35,9 @@ MOST_SHARDS = 256
 MOST_ATTEMPTS = 10
 """Attempts in a row without progress before `ContendedBucketError` or `BucketClosingError`."""
 
+_LAST_CLOSING_MS = 24 * 3600 * 1000
+"""For how long the items of a bucket that was opened again in the last moment stay, to be processed as a whole."""
+
 
 class LatePolicy(StrEnum):
     """What happens to a record whose bucket is closed."""
@@ -88,6 +91,8 @@ class BucketTable:
                 raise InvalidSettingError(name, value, f"must be an integer of at least {lowest}")
         if self.shards > MOST_SHARDS:
             raise InvalidSettingError("shards", self.shards, f"must be at most {MOST_SHARDS}")
+        if self.late not in tuple(LatePolicy):
+            raise InvalidSettingError("late", self.late, f"must be one of {', '.join(LatePolicy)}")
 
     def open_buckets(self, until_ms: int) -> Iterator[OpenBucket]:
         """Yield the shards of unprocessed buckets whose time comes no later than this, from the index."""
@@ -163,11 +168,11 @@ class BucketTable:
 
     def expires_at_s(self, bucket: Bucket) -> int:
         """Return when a bucket's items may be deleted, epoch seconds."""
-        return (self.closes_at_ms(bucket) + (self.retention_ms or 0)) // 1000
+        return (self.closes_at_ms(bucket) + (self.retention_ms or 0) + _LAST_CLOSING_MS) // 1000
 
     def is_expired(self, bucket: Bucket) -> bool:
-        """Whether a bucket may be forgotten: nothing can tell any more whether it was processed."""
-        return self.retention_ms is not None and self.clock() // 1000 >= self.expires_at_s(bucket)
+        """Whether a bucket takes no record for good: soon nothing can tell any more whether it was processed."""
+        return self.retention_ms is not None and self.clock() >= self.closes_at_ms(bucket) + self.retention_ms
 
     @property
     def retries(self) -> Retries:

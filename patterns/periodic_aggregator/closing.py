@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 from botocore.exceptions import ClientError
 
 from patterns.dynamodb.items import Item, decode_item, encode_value
-from patterns.dynamodb.refusals import condition_failed
+from patterns.dynamodb.refusals import condition_failed, item_of_failed_condition
 from patterns.dynamodb.transactions import attempt
+from patterns.periodic_aggregator.adding import reopen_header
 from patterns.periodic_aggregator.bucket import (
     INDEX_HASH_KEY,
     INDEX_RANGE_KEY,
@@ -107,8 +108,7 @@ def close_due(
             left = len(due) - number
             break
         try:
-            others = sorted((shards | set(range(buckets.shards))) - {0})
-            outcomes[_close(buckets, bucket, others, process, owner)] += 1
+            outcomes[_close(buckets, bucket, shards, process, owner)] += 1
         except Exception as error:  # whatever it is, it is this bucket's alone
             errors[bucket] = error
     if errors:
@@ -116,13 +116,19 @@ def close_due(
     return ClosingReport(outcomes["processed"], outcomes["done_before"], outcomes["busy"], left)
 
 
-def _close(buckets: BucketTable, bucket: Bucket, others: Sequence[int], process: Process, owner: str) -> _Closed:
+def _close(buckets: BucketTable, bucket: Bucket, listed: set[int], process: Process, owner: str) -> _Closed:
     header = _claim(buckets, bucket, owner)
     if header is None:
         if buckets.state(*bucket) is not BucketState.DONE:
             return "busy"
-        _take_off_the_index(buckets, bucket, others)
-        return "done_before"
+        if not _take_off_the_index(buckets, bucket, sorted(listed - {0})):
+            return "done_before"
+        # A shard took records that the bucket's closing did not know: it had fewer shards than the writer.
+        if not _open_again(buckets, bucket) or (header := _claim(buckets, bucket, owner)) is None:
+            return "busy"
+    # The bucket may have been processed with more shards than there are by today's settings.
+    known = range(max(buckets.shards, cast("int", header.get("shards", 1))))
+    others = sorted(listed.union(known) - {0})
     # From here on no writer gets a record into any shard: each write asks its shard's header.
     for shard in others:
         _close_shard(buckets, bucket, shard)
@@ -134,7 +140,7 @@ def _close(buckets: BucketTable, bucket: Bucket, others: Sequence[int], process:
         records=lambda: buckets.records_of(bucket, [0, *others]),
     )
     outcome = process(closed) or Outcome()
-    _settle(buckets, bucket, cast("int", header["claims"]), outcome)
+    _settle(buckets, bucket, cast("int", header["claims"]), max(others, default=0) + 1, outcome)
     _take_off_the_index(buckets, bucket, others)
     return "processed"
 
@@ -202,13 +208,23 @@ def _close_shard(buckets: BucketTable, bucket: Bucket, shard: int) -> None:
     )
 
 
-def _settle(buckets: BucketTable, bucket: Bucket, token: int, outcome: Outcome) -> None:
+def _open_again(buckets: BucketTable, bucket: Bucket) -> bool:
+    try:
+        buckets.client.update_item(**reopen_header(buckets, bucket, 0, 0))
+    except ClientError as error:
+        if not condition_failed(error):
+            raise
+        return False
+    return True
+
+
+def _settle(buckets: BucketTable, bucket: Bucket, token: int, shards: int, outcome: Outcome) -> None:
     done: TransactWriteItemTypeDef = {
         "Update": {
             "TableName": buckets.table_name,
             "Key": bucket.header(0),
             "UpdateExpression": (
-                "SET #state = :done, #outcome = :outcome, #done_at_ms = :now "
+                "SET #state = :done, #outcome = :outcome, #done_at_ms = :now, #shards = :shards "
                 "ADD #revision :one REMOVE #pending, #closes"
             ),
             "ConditionExpression": "#state = :closed AND #claims = :token",
@@ -218,6 +234,7 @@ def _settle(buckets: BucketTable, bucket: Bucket, token: int, outcome: Outcome) 
                 "#done_at_ms": "done_at_ms",
                 "#claims": "claims",
                 "#revision": "revision",
+                "#shards": "shards",
                 "#pending": INDEX_HASH_KEY,
                 "#closes": INDEX_RANGE_KEY,
             },
@@ -227,6 +244,7 @@ def _settle(buckets: BucketTable, bucket: Bucket, token: int, outcome: Outcome) 
                 ":token": {"N": str(token)},
                 ":outcome": encode_value(outcome.result),
                 ":now": {"N": str(buckets.clock())},
+                ":shards": {"N": str(shards)},
                 ":one": {"N": "1"},
             },
         }
@@ -246,7 +264,9 @@ def _settle(buckets: BucketTable, bucket: Bucket, token: int, outcome: Outcome) 
     raise ContendedBucketError(bucket.partition(0), buckets.retries.attempts)
 
 
-def _take_off_the_index(buckets: BucketTable, bucket: Bucket, shards: Sequence[int]) -> None:
+def _take_off_the_index(buckets: BucketTable, bucket: Bucket, shards: Sequence[int]) -> bool:
+    """Unlist the closed shards of a processed bucket; tell whether one is open."""
+    any_open = False
     for shard in shards:
         try:
             buckets.client.update_item(
@@ -255,9 +275,13 @@ def _take_off_the_index(buckets: BucketTable, bucket: Bucket, shards: Sequence[i
                 UpdateExpression="REMOVE #pending, #closes",
                 # A late record may have opened the shard again.
                 ConditionExpression="#state = :closed AND attribute_exists(#pending)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 ExpressionAttributeNames={"#state": "state", "#pending": INDEX_HASH_KEY, "#closes": INDEX_RANGE_KEY},
                 ExpressionAttributeValues={":closed": {"S": BucketState.CLOSED}},
             )
         except ClientError as error:
             if not condition_failed(error):
                 raise
+            stored = item_of_failed_condition(error) or {}
+            any_open |= stored.get("state") == {"S": BucketState.OPEN}
+    return any_open

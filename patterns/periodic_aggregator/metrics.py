@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from patterns.metric_lines import count_in
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,9 +30,7 @@ def emf_metric(namespace: str, clock: Callable[[], int], **dimensions: str) -> C
     """
 
     def count(name: str, number: int) -> None:
-        metrics = [{"Name": name, "Unit": "Count"}]
-        directive = {"Namespace": namespace, "Dimensions": [[*dimensions]], "Metrics": metrics}
-        line = {"_aws": {"Timestamp": clock(), "CloudWatchMetrics": [directive]}, **dimensions, name: number}
+        line = {**count_in(namespace, dimensions, [name], clock()), **dimensions, name: number}
         print(json.dumps(line), flush=True)
 
     return count

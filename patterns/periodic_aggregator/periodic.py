@@ -37,12 +37,13 @@ class PeriodicAggregator(BucketTable):
         What happens to a record after that.
     shards
         Items over which the writers of one bucket are spread, 1..256. More shards take more records a second and cost
-        three more requests each per bucket. Raise it at any time; lower it only when no older writer is left.
+        three more requests each per bucket. Raise it at any time: a bucket closed by an older run while a newer writer
+        adds to it may be processed again, with the next revision. Lower it when no writer with more shards is left.
     lease_ms
         How long a run may process a bucket before another may take it over: no less than the function's timeout.
     retention_ms
-        Time to live of a bucket's items after its closing, in the attribute ``expires_at_s``; records that come even
-        later are dropped. None: for ever.
+        How long after its closing a bucket takes late records; records that come even later are dropped. Its items may
+        be deleted a day after that, by their time to live in the attribute ``expires_at_s``. None: for ever.
     metric
         Told the number of ``LateRecordsDropped``, ``LateRecordsMoved`` and ``BucketsReopened``; see `emf_metric`.
     index_name
@@ -81,6 +82,8 @@ class PeriodicAggregator(BucketTable):
         ------
         InvalidKeyError, InvalidRecordError, RecordTooLargeError
             A key, id, time or record of the wrong shape; nothing at all was written.
+        patterns.dynamodb.items.ItemCodecError
+            A value that has no exact counterpart, a float for example; nothing at all was written.
         ContendedBucketError
             After ten attempts lost to conflicts or throttling. What is stored by then stays.
         BucketClosingError
@@ -102,7 +105,8 @@ class PeriodicAggregator(BucketTable):
         ----------
         process
             Called once for each bucket and revision. Effects it returns as `Outcome.writes` happen exactly once;
-            effects it has by itself happen at least once, and again only if a run died or lost its lease in between.
+            effects it has by itself happen at least once, and again only if a run died or lost its lease in between,
+            or AWS delivered the firing twice at a time.
         owner
             Who asks, the same for every delivery of one schedule's firing (its execution id): a repeated one goes on
             at once where its predecessor died, another owner waits for the lease to run out.

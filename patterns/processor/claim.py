@@ -6,20 +6,12 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from botocore.exceptions import ClientError
-
 from patterns.dynamodb.refusals import error_code
 from patterns.dynamodb.retries import Retries
-from patterns.dynamodb.transient import TRANSIENT_ERRORS
-from patterns.processor.errors import (
-    ActionsRefusedError,
-    InvalidSettingError,
-    StateError,
-    StateTooLargeError,
-    StepRejectedError,
-)
+from patterns.dynamodb.transient import LOST_ANSWERS, TRANSIENT_ERRORS
+from patterns.processor.errors import ActionsRefusedError, InvalidSettingError, LostLeaseError, StepRejectedError
 from patterns.processor.steps import MOST_ACTIONS, Done, Later, More, StepContext
-from patterns.processor.transaction import OPEN, Status
+from patterns.processor.transaction import Status
 
 if TYPE_CHECKING:
     from patterns.processor.plan import Plan
@@ -90,13 +82,14 @@ class Claim(Generic[S]):
             return self._refuse(work, step, error, final=isinstance(error, StepRejectedError))
         try:
             return self._accept(work, step, outcome)
-        except (ActionsRefusedError, StateError, StateTooLargeError, InvalidSettingError) as error:
-            return self._refuse(work, step, error, final=_rejects(outcome, error))
-        except ClientError as error:
+        except (LostLeaseError, *LOST_ANSWERS):
+            raise
+        except Exception as error:
             if error_code(error) in TRANSIENT_ERRORS:
                 raise
-            # Nothing was written, and without these actions it would have been: the step's failure.
-            return self._refuse(work, step, error, final=False)
+            # Nothing was written, and with another outcome it would have been: the step's failure. A malformed action
+            # can fail anywhere on its way, with any exception.
+            return self._refuse(work, step, error, final=_rejects(outcome, error))
 
     def _refuse(self, work: Transaction[S], step: Step[S], error: Exception, *, final: bool) -> bool:
         if final and work.status is Status.RUNNING:
@@ -254,7 +247,7 @@ def _rejects(outcome: Outcome[S], error: Exception) -> bool:
 
 def _deadline_ms(work: Transaction[S], step: Step[S]) -> int | None:
     """When the current step times out; undoing never does."""
-    if step.timeout_ms is None or work.status not in OPEN or work.status is Status.COMPENSATING:
+    if step.timeout_ms is None or work.status is not Status.RUNNING:
         return None
     return work.step_started_at_ms + step.timeout_ms
 

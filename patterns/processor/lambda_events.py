@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError
 
+from patterns.dynamodb.transient import LOST_ANSWERS
+from patterns.metric_lines import count_in
 from patterns.processor.transaction import KEY, WAKE
 
 if TYPE_CHECKING:
@@ -76,20 +78,11 @@ def _work_batch(
             break
         try:
             processor.run(change["Keys"][KEY]["S"], remaining_ms)
-        except (ClientError, HTTPClientError):
+        except (ClientError, *LOST_ANSWERS):
             failures.append(failure)
     return failures
 
 
 def _metrics(report: SweepReport, table: str, at_ms: int) -> str:
-    """CloudWatch embedded metric format: a log line that becomes metrics, without an API call."""
-    metrics = [{"Name": "Parked", "Unit": "Count"}, {"Name": "Claimed", "Unit": "Count"}]
-    directive = {"Namespace": METRIC_NAMESPACE, "Dimensions": [["Table"]], "Metrics": metrics}
-    return json.dumps(
-        {
-            "_aws": {"Timestamp": at_ms, "CloudWatchMetrics": [directive]},
-            "Table": table,
-            "Parked": report.parked,
-            "Claimed": report.claimed,
-        }
-    )
+    counts = {"Parked": report.parked, "Claimed": report.claimed}
+    return json.dumps({**count_in(METRIC_NAMESPACE, ["Table"], counts, at_ms), "Table": table, **counts})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from patterns.dynamodb.items import Item, encode_item
-from patterns.dynamodb.refusals import item_of_failed_condition
+from patterns.dynamodb.refusals import answer_was_lost, item_of_failed_condition
 from patterns.processor.errors import NotParkedError, TransactionNotFoundError
 from patterns.processor.table import TransactionTable, check_id
 from patterns.processor.transaction import KEY, Status
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from types_boto3_dynamodb.type_defs import UpdateItemInputTypeDef
+
+    from patterns.processor.transaction import Transaction
 
 S = TypeVar("S")
 
@@ -86,15 +88,21 @@ class ParkedTransactions(TransactionTable[S]):
         ------
         TransactionNotFoundError, NotParkedError
             Nothing was written.
+        StateError
+            The state is not of the codec's type, so this code cannot undo anything either; nothing was written.
         """
-        parked = self.get(transaction_id)
+        while not self._abandon(self.get(transaction_id), reason):
+            pass  # re-driven meanwhile, and parked again further on: there is more to undo
+
+    def _abandon(self, parked: Transaction[S], reason: str) -> bool:
+        transaction_id = parked.transaction_id
         if parked.status is not Status.PARKED:
             raise NotParkedError(transaction_id, parked.status.value)
         at_ms = self.clock()
         undo = parked.undo
         if parked.parked_from == Status.RUNNING.value:
             undo = (*parked.completed, parked.step) if parked.step else parked.completed
-        self._update_parked(
+        return self._update_parked(
             transaction_id,
             update=(
                 "SET #status = :compensating, #undo = :undo, #error = :reason, attempts = :zero, slices = :zero, "
@@ -117,7 +125,8 @@ class ParkedTransactions(TransactionTable[S]):
             },
         )
 
-    def _update_parked(self, transaction_id: str, *, update: str, condition: str, values: Item) -> None:
+    def _update_parked(self, transaction_id: str, *, update: str, condition: str, values: Item) -> bool:
+        """Return whether it was written; False if the transaction is parked, but not as it was read."""
         names = {f"#{name}": name for name in ("status", "error", "undo") if f"#{name}" in update}
         arguments: UpdateItemInputTypeDef = {
             "TableName": self.settings.table,
@@ -128,12 +137,26 @@ class ParkedTransactions(TransactionTable[S]):
             "ExpressionAttributeValues": encode_item(values),
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
+        tries = 0
+
+        def write() -> None:
+            nonlocal tries
+            tries += 1
+            self.client.update_item(**arguments)
+
         try:
-            self.call(lambda: self.client.update_item(**arguments))
+            self.call(write)
         except ClientError as error:
             stored = item_of_failed_condition(error)
             if stored is None:
                 raise
             if not stored:
                 raise TransactionNotFoundError(transaction_id) from None
-            raise NotParkedError(transaction_id, stored["status"]["S"]) from None
+            if tries > 1 or answer_was_lost(error):
+                (event,) = encode_item(values)[":event"].get("L", [])
+                if event in stored["history"]["L"]:
+                    return True  # this very write
+            if stored["status"] != {"S": Status.PARKED.value}:
+                raise NotParkedError(transaction_id, stored["status"]["S"]) from None
+            return False
+        return True

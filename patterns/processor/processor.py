@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from random import random as real_random
 from time import sleep as real_sleep
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from botocore.exceptions import ClientError
 
+from patterns.dynamodb.retries import JITTER
 from patterns.dynamodb.transient import LOST_ANSWERS
 from patterns.processor.claim import Claim
 from patterns.processor.errors import LostLeaseError
@@ -74,7 +74,7 @@ class Processor(Generic[S]):
         *,
         clock: Clock = now_ms,
         sleep: Sleep = real_sleep,
-        random: Random = real_random,
+        random: Random = JITTER,
     ) -> None:
         self.store = TransactionStore(client, settings, codec, clock, sleep, random)
         self._plan = Plan(steps)

@@ -33,10 +33,10 @@ _PLAIN = (str, int, bool, bytes)
 class StateCodec(Generic[S]):
     """Converts states of one type to plain values and back.
 
-    Supported: `str`, `int`, `bool`, `bytes`, `None`, enums of these, `list[T]`, `tuple[T, ...]`, `dict[str, T]`, unions
-    with None, dataclasses and TypedDicts of them. Types are exact (`True` is no `int`). A dataclass field with a
-    default may be missing in what is stored, so that a field can be added while transactions are under way; an
-    attribute the type does not know is an error, since the next write would lose it.
+    Supported: `str`, `int`, `bool`, `bytes`, `None`, enums of the first four, `list[T]`, `tuple[T, ...]`,
+    `dict[str, T]`, unions with None, dataclasses and TypedDicts of them. Types are exact (`True` is no `int`). A
+    dataclass field with a default may be missing in what is stored, so that a field can be added while transactions are
+    under way; an attribute the type does not know is an error, since the next write would lose it.
 
     Parameters
     ----------
@@ -102,11 +102,16 @@ def _is_union(kind: Any) -> bool:
 
 
 def _check_type(kind: Any, path: str, seen: set[Any]) -> None:
-    if kind in _PLAIN or kind is type(None) or _is_enum(kind) or kind in seen:
+    if kind in _PLAIN or kind is type(None) or kind in seen:
+        return
+    if _is_enum(kind) and all(type(member.value) in _PLAIN for member in kind):
         return
     if _is_dataclass(kind) or _is_typed_dict(kind):
         seen.add(kind)
-        for name, member in _members(kind).items():
+        members = _members(kind)
+        if _is_dataclass(kind) and (lost := members.keys() - {field.name for field in fields(kind) if field.init}):
+            raise StateError(f"{path}: {', '.join(sorted(lost))}: must be fields that the constructor takes")
+        for name, member in members.items():
             _check_type(member, f"{path}.{name}", seen)
         return
     arguments = get_args(kind)
@@ -182,7 +187,11 @@ def _convert_dataclass(value: Any, kind: Any, path: str, *, encoding: bool) -> A
             for name, member in members.items()
         }
     optional = {field.name for field in fields(kind) if _has_default(field)}
-    return kind(**_convert_members(value, members, members.keys() - optional, path, encoding=False))
+    found = _convert_members(value, members, members.keys() - optional, path, encoding=False)
+    try:
+        return kind(**found)
+    except Exception as error:  # whatever its __post_init__ refuses a stored state with
+        raise StateError(f"{path}: {type(error).__name__}: {error}") from error
 
 
 def _has_default(field: Field[Any]) -> bool:

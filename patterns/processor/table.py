@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from os import urandom
-from random import random as real_random
 from time import sleep as real_sleep
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from zlib import crc32
 
 from patterns.dynamodb.item_size import value_size
 from patterns.dynamodb.items import Item, decode_item, encode_item
-from patterns.dynamodb.retries import Retries
+from patterns.dynamodb.retries import JITTER, Retries
 from patterns.processor.errors import InvalidTransactionIdError, StateTooLargeError, TransactionNotFoundError
 from patterns.processor.settings import now_ms
 from patterns.processor.transaction import DUE_AT, DUE_INDEX, DUE_SHARD, KEY, Transaction, from_item, to_item
@@ -47,7 +46,7 @@ class TransactionTable(Generic[S]):
     codec: StateCodec[S]
     clock: Clock = now_ms
     sleep: Sleep = real_sleep
-    random: Random = real_random
+    random: Random = JITTER
     new_claim_id: Callable[[], str] = _claim_id
 
     def get(self, transaction_id: str) -> Transaction[S]:

@@ -40,10 +40,6 @@ class Status(StrEnum):
     """Attempts are used up; an operator must re-drive or abandon it."""
 
 
-OPEN = (Status.RUNNING, Status.COMPENSATING)
-"""The processor's to work on."""
-
-
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """Something that happened.
@@ -123,7 +119,7 @@ class Transaction(Generic[S]):
 
     def with_event(self, event: str, step: str, at_ms: int, detail: str = "") -> Transaction[S]:
         """Return the transaction with one more event in its history; the oldest give way."""
-        entry = HistoryEntry(event, step, at_ms, detail[:_LONGEST_DETAIL])
+        entry = HistoryEntry(event, step, at_ms, _storable(detail))
         return replace(self, history=(*self.history, entry)[-_LONGEST_HISTORY:], updated_at_ms=at_ms)
 
 
@@ -147,7 +143,7 @@ def to_item(transaction: Transaction[S], codec: StateCodec[S]) -> Item:
         "completed": list(transaction.completed),
         "undo": list(transaction.undo),
         "slices": transaction.slices,
-        "error": transaction.error[:_LONGEST_DETAIL],
+        "error": _storable(transaction.error),
         "parked_from": transaction.parked_from,
         DUE_SHARD: transaction.due_shard,
         DUE_AT: transaction.due_at_ms,
@@ -198,3 +194,8 @@ def from_item(item: Item, codec: StateCodec[S]) -> Transaction[S]:
 def _entry_to_map(entry: HistoryEntry) -> Item:
     stored: Item = {"event": entry.event, "step": entry.step, "at_ms": entry.at_ms}
     return stored | {"detail": entry.detail} if entry.detail else stored
+
+
+def _storable(text: str) -> str:
+    # DynamoDB refuses half a surrogate pair, and with it the progress that an exception's text goes with.
+    return text[:_LONGEST_DETAIL].encode(errors="replace").decode()

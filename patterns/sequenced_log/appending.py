@@ -14,9 +14,9 @@ from patterns.sequenced_log.events import ID_SEPARATOR, encode_batch
 from patterns.sequenced_log.reading import get_many
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
 
     from patterns.sequenced_log.event_table import EventTable
     from patterns.sequenced_log.events import NewEvent
@@ -58,18 +58,31 @@ class Append:
         """Whether none is left."""
         return len(self.found) == len(self.events)
 
+    def item(self, head: int) -> Mapping[str, AttributeValueTypeDef]:
+        """Return the item of the events that are left, encoded, as it follows `head`.
+
+        Raises
+        ------
+        InvalidInputError
+            They are too large, or hold a value that has no exact counterpart in DynamoDB.
+        """
+        return encode_batch(
+            self.table.keys,
+            self.partition,
+            head + 1,
+            [self.events[number] for number in self.waiting],
+            append_token=self.token,
+            appended_at_ms=self.table.clock(),
+        )
+
     def put(self, head: int) -> bool:
         """Write the events that are left after `head`; return whether somebody else was there first."""
         waiting = self.waiting
         now_ms = self.table.clock()
-        events = [self.events[number] for number in waiting]
-        item = encode_batch(
-            self.table.keys, self.partition, head + 1, events, append_token=self.token, appended_at_ms=now_ms
-        )
-        action = self.table.put_action(item)
+        action = self.table.put_action(self.item(head))
         ids = self._ids()
         if ids:
-            length = len(events) if self.append_id is not None else 1
+            length = len(waiting) if self.append_id is not None else 1
             markers = [self._marker_action(key, head + 1 + n, length, now_ms) for n, key in enumerate(ids.values())]
             try:
                 self.table.client.transact_write_items(TransactItems=[action, *markers])
@@ -106,7 +119,7 @@ class Append:
         }
         if self.remember_ids_ms is not None:
             marker["expires_at_s"] = -(-(now_ms + self.remember_ids_ms) // 1000)
-        return self.table.put_action(marker)
+        return self.table.put_action(encode_item(marker))
 
     def _ids(self) -> dict[int, str]:
         """Keys of the remembered ids by number of the event; an append id stands for the first event."""

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from patterns.sequenced_log.places import Lease
 
 
+_MOVE = "#sequence = :sequence"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoints(Leases, ParkedEvents):
     """The checkpoints and leases of one consumer.
@@ -54,8 +57,8 @@ class Checkpoints(Leases, ParkedEvents):
         LeaseLostError
             Somebody else has the lease: the checkpoint is refused.
         """
-        expression, values = _progress(lease, sequence, finished=finished)
-        self._update(lease, f"{expression}, lease_until_ms = :until", {**values, ":until": self.lease_end_ms()})
+        assignments, values = _progress(lease, sequence, finished=finished)
+        self._update(lease, [*assignments, "lease_until_ms = :until"], {**values, ":until": self.lease_end_ms()})
         _advance(lease, sequence, finished=finished)
 
     def commit(self, lease: Lease, sequence: int, actions: Sequence[TransactWriteItemTypeDef]) -> None:
@@ -87,16 +90,16 @@ class Checkpoints(Leases, ParkedEvents):
 
         It fails if the lease was lost, and if it has been done.
         """
-        expression, values = _progress(lease, sequence, finished=False)
+        assignments, values = _progress(lease, sequence, finished=False)
         return {
             "Update": {
                 "TableName": self.table_name,
                 "Key": self.key(lease.partition),
-                "UpdateExpression": f"{expression}, lease_until_ms = :until",
+                "UpdateExpression": f"SET {', '.join([*assignments, 'lease_until_ms = :until'])}",
                 "ConditionExpression": "#token = :token AND #sequence < :sequence",
                 "ExpressionAttributeNames": NAMES,
                 "ExpressionAttributeValues": encode_item(
-                    {**values, ":until": self.lease_end_ms(), ":token": lease.token}
+                    {**values, ":sequence": sequence, ":until": self.lease_end_ms(), ":token": lease.token}
                 ),
             }
         }
@@ -112,7 +115,7 @@ class Checkpoints(Leases, ParkedEvents):
         failures = lease.failures + 1
         self._update(
             lease,
-            "SET failures = :failures, lease_until_ms = :until",
+            ["failures = :failures", "lease_until_ms = :until"],
             {":failures": failures, ":until": self.lease_end_ms()},
         )
         lease.failures = failures
@@ -143,14 +146,17 @@ class Checkpoints(Leases, ParkedEvents):
         LeaseLostError
             Somebody else has the lease.
         """
-        expression, values = _progress(lease, sequence, finished=finished)
-        wanted = " AND (attribute_not_exists(wanted) OR wanted <= :sequence)" if unless_wanted else ""
+        assignments, values = _progress(lease, sequence, finished=finished)
+        condition = ""
+        if unless_wanted:
+            condition, values = " AND (attribute_not_exists(wanted) OR wanted <= :come)", {**values, ":come": sequence}
         try:
             self._update(
                 lease,
-                f"{expression}, active = :idle REMOVE holder, lease_until_ms, wanted",
+                [*assignments, "active = :idle"],
                 {**values, ":idle": False},
-                condition=wanted,
+                remove=" REMOVE holder, lease_until_ms, wanted",
+                condition=condition,
             )
         except LeaseLostError:
             found = self.item(lease.partition) if unless_wanted else None
@@ -175,14 +181,24 @@ class Checkpoints(Leases, ParkedEvents):
             )
         )
 
-    def _update(self, lease: Lease, expression: str, values: Mapping[str, Any], condition: str = "") -> None:
-        names = NAMES if "#sequence" in expression else {"#token": "lease_token"}
+    def _update(
+        self,
+        lease: Lease,
+        assignments: Sequence[str],
+        values: Mapping[str, Any],
+        *,
+        remove: str = "",
+        condition: str = "",
+    ) -> None:
+        names = {"#token": "lease_token"}
+        if _MOVE in assignments:
+            names, condition = NAMES, f"{condition} AND #sequence <= :sequence"
         try:
             self.retries.call(
                 lambda: self.client.update_item(
                     TableName=self.table_name,
                     Key=self.key(lease.partition),
-                    UpdateExpression=expression,
+                    UpdateExpression=f"SET {', '.join(assignments)}{remove}",
                     ConditionExpression=f"#token = :token{condition}",
                     ExpressionAttributeNames=names,
                     ExpressionAttributeValues=encode_item({**values, ":token": lease.token}),
@@ -194,14 +210,20 @@ class Checkpoints(Leases, ParkedEvents):
             raise LeaseLostError(self.consumer, lease.partition, lease.token) from error
 
 
-def _progress(lease: Lease, sequence: int, *, finished: bool) -> tuple[str, Item]:
-    """The assignments of a checkpoint, and their values; only one that moves forgets the failures before it."""
-    expression, values = "SET #sequence = :sequence", cast("Item", {":sequence": sequence})
+def _progress(lease: Lease, sequence: int, *, finished: bool) -> tuple[list[str], Item]:
+    """The assignments of a checkpoint, and their values.
+
+    One that does not move is not written, and none moves back: it stands further on than the run knows if an effect was
+    written with it and the answer lost for good.
+    """
+    assignments, values = list[str](), cast("Item", {})
     if sequence > lease.sequence:
-        expression, values = f"{expression}, takeovers = :none, failures = :none", {**values, ":none": 0}
+        assignments += [_MOVE, "takeovers = :none", "failures = :none"]
+        values |= {":sequence": sequence, ":none": 0}
     if finished:
-        expression, values = f"{expression}, finished = :finished", {**values, ":finished": True}
-    return expression, values
+        assignments.append("finished = :finished")
+        values[":finished"] = True
+    return assignments, values
 
 
 def _advance(lease: Lease, sequence: int, *, finished: bool = False) -> None:

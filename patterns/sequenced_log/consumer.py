@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from botocore.exceptions import ClientError
+
+from patterns.dynamodb.refusals import cancellation_codes
 from patterns.dynamodb.transient import is_transient
 from patterns.sequenced_log.errors import GapError, InvalidInputError, LeaseLostError, SequencedLogError
 from patterns.sequenced_log.events import Event, check_name, check_sequence
@@ -117,7 +120,7 @@ class Consumer:
         partition
             Whose events.
         deadline_ms
-            Epoch ms after which no event is begun; a minute before the invocation's end, less the time of one event.
+            Epoch ms after which no event is begun: the invocation's end less the time of one event. None: no end.
         wanted
             Number of the event that triggered the run, so that an active run does not stop short of it.
 
@@ -157,7 +160,8 @@ class Consumer:
     def replay(self, partition: str, after: int) -> None:
         """Handle a partition's events again from the one after a number, or skip to it; a `run` must follow.
 
-        A run that is active loses its lease. Children are not rewound with their parent.
+        A run that is active loses its lease. Children are not rewound with their parent. The entry that closes a split
+        partition is no event and is never skipped: without it, no child would get its turn.
 
         Raises
         ------
@@ -165,12 +169,13 @@ class Consumer:
             Less than 0 or beyond the head; or the partition waits for its parent.
         """
         check_sequence("after", after)
-        head = self.log.head(partition)
-        if after > head:
-            raise InvalidInputError("after", after, f"the partition has {head} events")
+        check_name("partition", partition)
+        end, children = self.log.end(partition)
+        if after > end:
+            raise InvalidInputError("after", after, f"the partition has {end} events")
         if (parent := self._unfinished_parent(partition)) is not None:
             raise InvalidInputError("partition", partition, f"waits for its parent {parent!r} to be finished")
-        self.checkpoints.rewind(partition, after)
+        self.checkpoints.rewind(partition, min(after, end - 1) if children else after)
 
     def redrive(self, partition: str, sequence: int) -> None:
         """Handle one parked event again, at an operator's word; it leaves the parked ones if its handler succeeds.
@@ -181,14 +186,23 @@ class Consumer:
             It is not parked.
         GapError
             It is no longer in the log.
+        TooManyActionsError
+            The handler returned more than 99.
+        Exception
+            What the handler raises, and DynamoDB's refusal of its actions; the event stays parked.
         """
         if all(parked.sequence != sequence for parked in self.checkpoints.parked(partition)):
             raise InvalidInputError("sequence", sequence, f"is not parked in partition {partition!r}")
         event = next(iter(self.log.read(partition, sequence - 1)), None)
         if event is None:
             raise GapError(partition, sequence, sequence + 1)
-        actions = [self.checkpoints.unpark_action(partition, sequence), *(self.handle(event) or ())]
-        self.log.client.transact_write_items(TransactItems=actions)
+        actions = [self.checkpoints.unpark_action(partition, sequence), *self._actions(event)]
+        try:
+            self.checkpoints.retries.call(lambda: self.log.client.transact_write_items(TransactItems=actions))
+        except ClientError as error:
+            # Not parked any more: this very call has done it and its answer was lost, or another operator has.
+            if cancellation_codes(error)[:1] != ["ConditionalCheckFailed"]:
+                raise
 
     def lags(self, partitions: Iterable[str]) -> list[Lag]:
         """Compare checkpoints with heads: a read of 100 checkpoints a call and one query a partition.
@@ -275,11 +289,14 @@ class Consumer:
                 return True
 
     def _attempt(self, lease: Lease, event: Event) -> None:
-        actions = self.handle(event)
-        if actions and len(actions) > MOST_ACTIONS:
-            raise TooManyActionsError(f"{len(actions)} actions: a transaction has room for {MOST_ACTIONS}")
-        if actions:
+        if actions := self._actions(event):
             self.checkpoints.commit(lease, event.sequence, actions)
+
+    def _actions(self, event: Event) -> Sequence[TransactWriteItemTypeDef]:
+        actions = self.handle(event) or ()
+        if len(actions) > MOST_ACTIONS:
+            raise TooManyActionsError(f"{len(actions)} actions: a transaction has room for {MOST_ACTIONS}")
+        return actions
 
     def _park(self, lease: Lease, report: RunReport, event: Event, reason: str, attempts: int) -> None:
         self.checkpoints.park(lease, event.sequence, reason, attempts)

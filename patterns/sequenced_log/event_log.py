@@ -137,6 +137,7 @@ class EventLog(EventTable):
         )
         head = self._heads.get(partition)
         if head is None or expected_sequence not in (None, head):
+            attempt.item(0)  # what is wrong with the events is said before anything is read or registered
             head = self._fresh_head(attempt)
         lost: Exception | None = None
         for _ in self.retries:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from patterns.dynamodb.items import Item, decode_item, encode_item, read_int
+from patterns.dynamodb.items import Item, decode_item, read_int
 from patterns.sequenced_log.errors import GapError
 from patterns.sequenced_log.events import (
     Event,
@@ -18,10 +18,10 @@ from patterns.sequenced_log.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.type_defs import QueryInputTypeDef, TransactWriteItemTypeDef
+    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef, TransactWriteItemTypeDef
 
     from patterns.dynamodb.retries import Retries
 
@@ -94,12 +94,12 @@ class EventTable:
         item = decode_item(answer["Items"][0])
         return last_number(self.keys, item), children_of(item)
 
-    def put_action(self, item: Item) -> TransactWriteItemTypeDef:
-        """Return the action that puts an item where none is."""
+    def put_action(self, item: Mapping[str, AttributeValueTypeDef]) -> TransactWriteItemTypeDef:
+        """Return the action that puts an encoded item where none is."""
         return {
             "Put": {
                 "TableName": self.table_name,
-                "Item": encode_item(item),
+                "Item": item,
                 "ConditionExpression": "attribute_not_exists(#partition)",
                 "ExpressionAttributeNames": {"#partition": self.keys.partition},
             }

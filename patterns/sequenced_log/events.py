@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from patterns.dynamodb.item_size import LARGEST_ITEM, item_size
-from patterns.dynamodb.items import Item, read_int, read_str
+from patterns.dynamodb.items import Item, ItemCodecError, encode_item, read_int, read_str
 from patterns.sequenced_log.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
     from patterns.dynamodb.items import Value
 
@@ -86,13 +88,13 @@ def encode_batch(
     *,
     append_token: str,
     appended_at_ms: int,
-) -> Item:
-    """Return the item of a batch.
+) -> dict[str, AttributeValueTypeDef]:
+    """Return the item of a batch, encoded.
 
     Raises
     ------
     InvalidInputError
-        It would be larger than DynamoDB's 400 KB.
+        It would be larger than DynamoDB's 400 KB, or a value has no exact counterpart there.
     """
     members: list[Value] = []
     for event in events:
@@ -106,11 +108,15 @@ def encode_batch(
         "append_token": append_token,
         "appended_at_ms": appended_at_ms,
     }
+    try:
+        encoded = encode_item(item)
+    except ItemCodecError as error:
+        raise InvalidInputError("data", [event.data for event in events], str(error)) from None
     if (size := item_size(item)) > LARGEST_ITEM:
         raise InvalidInputError(
             "events", f"{len(events)} of {size} bytes", f"a batch has at most {LARGEST_ITEM} bytes as one item"
         )
-    return item
+    return encoded
 
 
 def decode_batch(keys: KeyNames, item: Item) -> list[Event]:
@@ -151,8 +157,15 @@ def check_name(name: str, value: str) -> None:
     InvalidInputError
         Otherwise.
     """
-    if type(value) is not str or not 0 < len(value.encode()) <= LONGEST_NAME or ID_SEPARATOR in value:
+    if not _is_short_text(value) or ID_SEPARATOR in value:
         raise InvalidInputError(name, value, f"must be 1..{LONGEST_NAME} bytes without {ID_SEPARATOR!r}")
+
+
+def _is_short_text(value: object) -> bool:
+    try:
+        return type(value) is str and 0 < len(value.encode()) <= LONGEST_NAME
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
 
 
 def check_sequence(name: str, value: int) -> None:
@@ -168,7 +181,7 @@ def check_sequence(name: str, value: int) -> None:
 
 
 def check_events(events: Sequence[NewEvent], append_id: str | None) -> None:
-    """Require 1 to 99 events, and ids for all or none of them, no id twice, no append id beside them.
+    """Require 1 to 99 events, dicts as data, ids for all or none, no id twice, no append id beside them.
 
     Raises
     ------
@@ -177,10 +190,13 @@ def check_events(events: Sequence[NewEvent], append_id: str | None) -> None:
     """
     if not 0 < len(events) <= LARGEST_BATCH:
         raise InvalidInputError("events", f"{len(events)} events", f"an append has 1..{LARGEST_BATCH} events")
+    for event in events:
+        if type(event.data) is not dict:
+            raise InvalidInputError("data", event.data, "must be a dict of attribute names and plain values")
     ids = [event.event_id for event in events if event.event_id is not None]
-    for event_id in ids if append_id is None else [*ids, append_id]:
-        if not 0 < len(event_id.encode()) <= LONGEST_NAME:
-            raise InvalidInputError("event_id", event_id, f"must have 1..{LONGEST_NAME} bytes")
+    for name, value in (*(("event_id", event_id) for event_id in ids), ("append_id", append_id)):
+        if value is not None and not _is_short_text(value):
+            raise InvalidInputError(name, value, f"must be text of 1..{LONGEST_NAME} bytes")
     if len(ids) not in (0, len(events)):
         raise InvalidInputError("events", f"{len(ids)} ids", "either every event of an append has an id or none has")
     if len(set(ids)) != len(ids):

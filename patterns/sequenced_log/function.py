@@ -1,4 +1,4 @@
-"""A consumer as a Lambda function: triggered by new events, by itself when its time was up, and by a schedule.
+"""A consumer as a Lambda function: called by new events, by itself when its time was up, by a schedule, by operators.
 
 The stream triggers it within a second. The schedule is the net below: it finds what nobody works on although it should
 be done (a trigger given up, a function that died with the lease) and measures the lag.
@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
+from itertools import islice
 from logging import getLogger
-from random import random
 from time import sleep, time_ns
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from patterns.dynamodb.client import dynamodb_client, shared_session
-from patterns.dynamodb.retries import Retries
+from patterns.dynamodb.retries import JITTER, Retries
 from patterns.sequenced_log.checkpoints import Checkpoints
 from patterns.sequenced_log.consumer import Consumer, Outcome, RunReport
 from patterns.sequenced_log.environment import LogEnvironment
@@ -37,6 +38,7 @@ MARGIN_MS = 3_000
 """Time kept back at the end of an invocation for the event in hand, the checkpoint and the handing over."""
 
 _SWEPT_AT_ONCE = 100
+_MOST_LISTED = 1_000  # with reasons of 1,000 characters well below the 6 MB that an answer may have
 
 _logger = getLogger(__name__)
 
@@ -63,31 +65,44 @@ class ConsumerFunction:
     sweepers: int = 1
     margin_ms: int = MARGIN_MS
 
-    def __call__(self, event: Mapping[str, Any], context: Any) -> dict[str, list[dict[str, str]]]:
+    def __call__(self, event: Mapping[str, Any], context: Any) -> dict[str, list[dict[str, Any]]]:
         """Handle an invocation.
 
         Parameters
         ----------
         event
             Records of the events table's stream; ``{"partition": name}`` to go on; ``{"sweep": {"instance": i,
-            "instances": n}}``, or anything else for a whole sweep.
+            "instances": n}}``, or anything else for a whole sweep. From an operator ``{"parked": {}}``, of one
+            partition ``{"parked": {"partition": name}}``; ``{"redrive": {"partition": name, "sequence": n}}``;
+            ``{"replay": {"partition": name, "after": n}}``, which runs at once.
         context
             Lambda's; tells the remaining time.
 
         Returns
         -------
-        dict[str, list[dict[str, str]]]
-            ``batchItemFailures``, for stream records.
+        dict
+            ``batchItemFailures``, for stream records; ``parked``, the first 1,000, if that was asked.
 
         Raises
         ------
         ExceptionGroup
             Not for stream records: what the failed runs raised.
+        InvalidInputError, GapError
+            What `Consumer.redrive` and `Consumer.replay` say to an operator.
         """
         deadline_ms = self.consumer.checkpoints.clock() + context.get_remaining_time_in_millis() - self.margin_ms
         if "Records" in event:
             return self._triggered(event["Records"], deadline_ms)
-        if "partition" in event:
+        if "parked" in event:
+            parked = islice(self.consumer.checkpoints.parked(**event["parked"]), _MOST_LISTED)
+            return {"parked": [asdict(each) for each in parked]}
+        if "redrive" in event:
+            self.consumer.redrive(**event["redrive"])
+            return {}
+        if "replay" in event:
+            self.consumer.replay(**event["replay"])
+            errors = self._run_all({event["replay"]["partition"]: 0}, deadline_ms)
+        elif "partition" in event:
             errors = self._run_all({event["partition"]: 0}, deadline_ms)
         elif self.sweepers > 1 and "sweep" not in event:
             for instance in range(self.sweepers):
@@ -107,7 +122,8 @@ class ConsumerFunction:
             change = record["dynamodb"]
             partition = change["Keys"][keys.partition]["S"]
             length = int(change.get("NewImage", {}).get("length", {"N": "1"})["N"])
-            wanted[partition] = int(change["Keys"][keys.sequence]["N"]) + length - 1
+            last = int(change["Keys"][keys.sequence]["N"]) + length - 1
+            wanted[partition] = max(last, wanted.get(partition, 0))
             first_record.setdefault(partition, change["SequenceNumber"])
         errors = self._run_all(wanted, deadline_ms)
         failed = [first_record[partition] for partition in errors if partition in first_record]
@@ -217,7 +233,7 @@ def consumer_function(handle: Handler, environ: Mapping[str, str] = os.environ) 
             ),
             handle=handle,
             new_holder=_new_token,
-            retries=Retries(sleep=sleep, random=random, attempts=environment.max_attempts, first_wait_ms=100),
+            retries=Retries(sleep=sleep, random=JITTER, attempts=environment.max_attempts, first_wait_ms=100),
             checkpoint_every=environment.checkpoint_every,
         ),
         invoke_again=lambda event: _invoke(environ["AWS_LAMBDA_FUNCTION_NAME"], event),
@@ -227,7 +243,7 @@ def consumer_function(handle: Handler, environ: Mapping[str, str] = os.environ) 
 
 
 def _event_log(environment: LogEnvironment, client: DynamoDBClient) -> EventLog:
-    retries = Retries(sleep=sleep, random=random)
+    retries = Retries(sleep=sleep, random=JITTER)
     return EventLog(
         client=client,
         table_name=environment.events_table,
@@ -254,5 +270,9 @@ def _new_token() -> str:
 
 
 def _invoke(function_name: str, event: Mapping[str, Any]) -> None:
-    client = cast("Any", shared_session()).create_client("lambda")
-    client.invoke(FunctionName=function_name, InvocationType="Event", Payload=json.dumps(event).encode())
+    _lambda_client().invoke(FunctionName=function_name, InvocationType="Event", Payload=json.dumps(event).encode())
+
+
+@cache
+def _lambda_client() -> Any:
+    return cast("Any", shared_session()).create_client("lambda")

@@ -1,9 +1,11 @@
-"""Metrics as log lines: CloudWatch reads them out of the function's log, no call and no permission is needed."""
+"""A consumer's metrics, as lines of its function's log."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+
+from patterns.metric_lines import count_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,9 +14,7 @@ NAMESPACE = "Patterns/SequencedLog"
 
 
 def metric_line(now_ms: int, dimensions: Mapping[str, str], values: Mapping[str, int]) -> str:
-    """Return a line in CloudWatch's embedded metric format.
-
-    Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format".
+    """Return a line that counts.
 
     Parameters
     ----------
@@ -25,10 +25,5 @@ def metric_line(now_ms: int, dimensions: Mapping[str, str], values: Mapping[str,
     values
         Metric name to count.
     """
-    directive = {
-        "Namespace": NAMESPACE,
-        "Dimensions": [list(dimensions)],
-        "Metrics": [{"Name": name, "Unit": "Count"} for name in values],
-    }
-    line = {"_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [directive]}, **dimensions, **values}
+    line = {**count_in(NAMESPACE, dimensions, values, now_ms), **dimensions, **values}
     return json.dumps(line, separators=(",", ":"))

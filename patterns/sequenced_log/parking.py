@@ -27,7 +27,8 @@ class ParkedEvents(ConsumerTable):
             "partition": _parked_key(partition, sequence),
             "parked_partition": partition,
             "sequence": sequence,
-            "reason": reason[:1000],
+            # DynamoDB refuses half a surrogate pair, and an event that cannot be parked blocks its partition.
+            "reason": reason[:1000].encode(errors="replace").decode(),
             "attempts": attempts,
             "parked_at_ms": self.clock(),
         }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from patterns.dynamodb.items import encode_item
 from patterns.dynamodb.refusals import cancellation_codes
 from patterns.dynamodb.transient import LOST_ANSWERS, is_transient
 from patterns.sequenced_log.errors import (
@@ -29,8 +30,9 @@ def split(table: EventTable, partitions: Partitions, partition: str, children: S
     """Close a partition and let children go on in its place; see `EventLog.split`."""
     for name in (partition, *children):
         check_name("partition", name)
-    if not 2 <= len(set(children)) <= LARGEST_SPLIT or len(set(children)) != len(children):
-        raise InvalidInputError("children", list(children), f"must be 2..{LARGEST_SPLIT} different names")
+    if not 2 <= len(children) <= LARGEST_SPLIT or len({partition, *children}) != 1 + len(children):
+        rule = f"must be 2..{LARGEST_SPLIT} different names, none of them the parent's"
+        raise InvalidInputError("children", list(children), rule)
     for _ in table.retries:
         head, closed_into = table.end(partition)
         if closed_into:
@@ -44,7 +46,7 @@ def split(table: EventTable, partitions: Partitions, partition: str, children: S
             "children": [*children],
             "appended_at_ms": table.clock(),
         }
-        actions = [table.put_action(closing), *partitions.split_actions(partition, children)]
+        actions = [table.put_action(encode_item(closing)), *partitions.split_actions(partition, children)]
         try:
             table.client.transact_write_items(TransactItems=actions)
         except (ClientError, *LOST_ANSWERS) as error:

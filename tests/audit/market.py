@@ -235,6 +235,7 @@ class AuditedMarket:
                     self.client.put_item(TableName=table, Item=item)
         self.changes()
         self._recorder = importlib.reload(history_recorder).handler
+        self._matcher.heads.clear()
 
     # What an operator sees
 

@@ -91,7 +91,9 @@ def test_the_auditor_reads_everything_and_writes_nothing() -> None:
 
 
 def test_one_recorder_reads_the_streams_of_five_tables_and_only_appends() -> None:
-    assert rights(graph(), "market-history-bids-recorder") == {"market-history-bids-history": {"PutItem", "Query"}}
+    assert rights(graph(), "market-history-bids-recorder") == {
+        "market-history-bids-history": {"PartiQLInsert", "Query"}
+    }
     mappings = [
         node.inputs
         for node in graph().of_type("aws:lambda/eventSourceMapping:EventSourceMapping")

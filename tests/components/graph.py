@@ -106,6 +106,9 @@ def record(program: Callable[[], object], *, stack: str = "test", config: Mappin
 
 
 async def _run(program: Callable[[], object], monitor: _RecordingMonitor, stack: str, config: dict[str, str]) -> None:
+    # Tasks of a program that is refused die unheard: told of by the garbage collector in the midst of a parse, their
+    # tracebacks are parsed too, which Python 3.11 does not bear (SystemError).
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
     # What a failed run left unfinished belongs to its event loop, which is closed.
     unfinished = cast("Any", SETTINGS)
     unfinished.rpc_manager.clear()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _SESSION = botocore.session.get_session()
 # What a ConditionCheck in TransactWriteItems needs, and `POST /event` of an Event API, which no SDK has.
-_WITHOUT_OPERATION = {"dynamodb:ConditionCheckItem", "appsync:EventPublish"}
+_WITHOUT_OPERATION = {"dynamodb:ConditionCheckItem", "dynamodb:PartiQLInsert", "appsync:EventPublish"}
 # The actions we grant whose operations have other names.
 _OPERATION_OF = {"lambda:InvokeFunction": "lambda:Invoke", "s3:ListBucket": "s3:ListObjectsV2"}
 

@@ -99,6 +99,8 @@ def test_only_imported_sources_change_the_archive(tmp_path: Path) -> None:
         "patterns/log/__init__.py": "from patterns.log.batches import append",
         "patterns/log/batches.py": "def append(): ...",
         "patterns/aggregator/__init__.py": "",
+        # pip installs the folders beside other people's packages.
+        "json/__init__.py": "",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, "utf-8")
@@ -136,13 +138,14 @@ def test_of_a_lazy_package_only_what_is_used_comes_along(tmp_path: Path) -> None
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, "utf-8")
-    assert list(import_closure(tmp_path, ["handler"])) == ["handler.py", "log/__init__.py", "log/reading.py"]
+    ours = ["handler", "log"]
+    assert list(import_closure(tmp_path, ["handler"], ours)) == ["handler.py", "log/__init__.py", "log/reading.py"]
     subprocess.run([sys.executable, "-c", "import handler; handler.Reader()"], check=True, cwd=tmp_path)
 
 
 def test_a_module_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"functions\.place does not exist"):
-        import_closure(tmp_path, ["functions.place"])
+        import_closure(tmp_path, ["functions.place"], ["functions"])
 
 
 def test_the_archive_alone_runs_the_handler(tmp_path: Path, handler: str) -> None:

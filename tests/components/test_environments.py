@@ -100,7 +100,7 @@ GRANTS = {
         "matching-tape": "Query",
     },
     "functions.fills_api.handler": {"accounts-journal": "Query", "matching-tape": "BatchGetItem"},
-    "functions.history_recorder.handler": {"history-bids-history": "PutItem Query"},
+    "functions.history_recorder.handler": {"history-bids-history": "PartiQLInsert Query"},
     # Whose order it is, then its versions; nobody asks by actor.
     "functions.history_api.handler": {
         "buy-bids": "GetItem",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pulumi
 import pytest
 
+from components.code_archive import source_files
 from components.runtime_layer import layer_files
 from tests.components.graph import ROOT, record
 
@@ -37,9 +39,30 @@ def test_the_local_environments_names_are_right() -> None:
     assert all(f'pulumi.export("{name}"' in program for name in outputs)
 
 
-def test_pip_installs_libraries_and_components() -> None:
-    packages = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]["find"]
-    assert {"patterns*", "components*"} <= set(packages["include"])
+def test_pip_installs_libraries_and_components_with_their_types_and_data() -> None:
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    folders = {pattern.removesuffix("*") for pattern in setuptools["packages"]["find"]["include"]}
+    assert {"patterns", "components"} <= folders
+    data = setuptools["package-data"]["*"]
+    kept = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    left_out = [
+        path for path in kept if path.suffix not in {".py", ".pyc"} and not any(path.match(pattern) for pattern in data)
+    ]
+    assert left_out == []
+    # Without it a type checker takes nothing from an installed package.
+    assert all((ROOT / folder / "py.typed").is_file() for folder in ("patterns", "components"))
+
+
+def test_an_installation_beside_other_packages_deploys_only_what_is_ours(tmp_path: Path) -> None:
+    """As pip leaves it: our folders lie in one with botocore's, which the run-time brings in its own version."""
+    for folder in ("patterns", "components"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "botocore").mkdir()
+    (tmp_path / "botocore" / "__init__.py").touch()
+    (tmp_path / "botocore" / "exceptions.py").touch()
+    files = source_files("patterns.historic.recorder_function.handler", tmp_path)
+    assert "patterns/historic/recorder.py" in files
+    assert {name.partition("/")[0] for name in files} == {"patterns"}
 
 
 def test_the_libraries_need_nothing_else_of_this_repository(tmp_path: Path) -> None:

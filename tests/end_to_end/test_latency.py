@@ -46,7 +46,8 @@ def test_every_mutation_of_a_run_arrives_and_can_be_traced(
     told = {hop.label for hop in figures.hops}
     assert {"client → gateway", "gateway → API", "sequenced → matched", "published → received"} <= told
     assert report.read_text(encoding="utf-8").count("<svg") == 3
-    eventually(open_orders, lambda left: left == found)
+    # None of the run's: others' orders may have traded with them.
+    eventually(open_orders, lambda left: left <= found)
 
     committed = next(sample for sample in run.samples if "committed_at_ms" in sample.stamps and sample.side == "BUY")
     assert committed.order_id is not None

@@ -21,7 +21,7 @@ _NOT_USED_HERE = {
     "*-minutes-handler-uses-*-buckets dynamodb:GetItem": "only a closing that was refused looks at its bucket",
     "*-recorder-uses-* dynamodb:Query": "the recorder reads only what came twice or out of order",
     "*-call *": "EventBridge Scheduler calls the function",
-    "*-settlement-api-uses-* *": "only a parked settlement is looked up and driven again, and none is parked",
+    "*-settlement-api-operates-* *": "only a parked settlement is looked up and driven again, and none is parked",
     "*-settlement-processor-uses-*-journal dynamodb:GetItem": "only a settlement that is tried again asks for it",
     "*-matcher-uses-*-bids dynamodb:BatchGetItem": "only replayed bids that fill more than a transaction are looked up",
 }

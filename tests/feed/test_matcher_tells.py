@@ -26,7 +26,7 @@ COPPER = str(market_channel("copper"))
 def opened(market: MarketOnMoto) -> Listener:
     listener = Listener()
     market.live = live_of(listener, market.clock)
-    market.memory = HandledMemory()
+    market.memory, market.heads = HandledMemory(), {}
     return listener
 
 
@@ -132,6 +132,28 @@ def test_a_look_that_somebody_overtakes_tells_no_book_but_the_new_asks(market: M
     assert states(market.tables())[bid].status == "NEW"
     assert own(listener, "seller-1").orders[ask]["status"] == "NEW"
     assert [("asks" in message, message["sequence"]) for message in listener.on(COPPER)] == [(False, 0)]
+
+
+def test_a_look_under_a_head_that_is_no_longer_the_last_tells_the_whole_book(market: MarketOnMoto) -> None:
+    """Another process has committed since this one's last commit, and knows nothing of the new ask."""
+    listener = opened(market)
+    for price_minor in (80, 70):
+        market.store_bid(price_minor, 1)
+        market.deliver(market.records[-1:])
+    other = MarketOnMoto(market.client, now_ms=market.now_ms, orders=market.orders)
+    other.store_bid(90, 1)
+    assert other.deliver(other.records).commits == 1
+    market.orders = other.orders
+
+    market.store_ask(100, 1)
+    report = market.deliver(market.records[-1:])
+    assert (report.retries, report.failed) == (1, [])
+    told = listener.on(COPPER)[-1]
+    assert (told["sequence"], told["asks"], told["bids"]) == (
+        3,
+        [["1.00", 1, 1]],
+        [["0.90", 1, 1], ["0.80", 1, 1], ["0.70", 1, 1]],
+    )
 
 
 def test_a_feed_that_fails_fails_nothing(market: MarketOnMoto) -> None:

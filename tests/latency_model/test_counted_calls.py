@@ -93,12 +93,13 @@ def test_matching_a_bid_waits_for_what_the_model_counts(market: MarketOnMoto) ->
         express_lane=True,
         live=Live(Feed(Listeners().publish, market.clock, lambda: "publisher", Logger("test")), 2, readers),
     )
-    market.store_ask(100, 5)
-    work_batch(market.records, matcher, park)
+    for _ in range(2):  # it trusts what it remembers of the tape when that has held once
+        market.store_ask(100, 5)
+        work_batch(market.records[-1:], matcher, park)
     for price_minor, fills in ((100, 1), (90, 0)):  # one trades, one rests
         market.store_bid(price_minor, 3)
         with counted(market.client) as calls:
             assert work_batch(market.records[-1:], matcher, park).fills == fills
         commit = ("TransactWriteItems", expected.matching_items)
         assert calls == [*[("Query", 0)] * sum(expected.matching_reads), commit]
-    assert (1, readers.most) == expected.matching_reads
+    assert (readers.most,) == expected.matching_reads

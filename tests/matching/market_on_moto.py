@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from types_boto3_dynamodb import DynamoDBClient
 
+    from functions.matching.known_head import KnownHead
     from functions.matching.live import Live
     from patterns.dynamodb.items import Item, Value
 
@@ -98,6 +99,7 @@ class MarketOnMoto:
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.CANCEL_TAKER
     express_lane: bool = False
     memory: HandledMemory | None = None  # of a process that stays warm; None: each delivery meets a fresh one
+    heads: dict[str, KnownHead] | None = None  # likewise
     live: Live | None = None
 
     def clock(self) -> int:
@@ -248,6 +250,7 @@ class MarketOnMoto:
             random=lambda: 0.5,
             express_lane=self.express_lane,
             memory=HandledMemory() if self.memory is None else self.memory,
+            heads={} if self.heads is None else self.heads,
             live=self.live,
         )
         try:

@@ -113,3 +113,15 @@ def test_the_hops_of_a_traced_order_cost_no_unit(market: MarketOnMoto) -> None:
     (stored,) = market.client.scan(TableName=TABLES.bids)["Items"]
     assert len(stored["hops"].get("M", {})) == 4
     assert item_bytes(stored) <= 1024
+
+
+def test_a_warm_matcher_reads_both_sides_and_nothing_else_before_it_commits(market: MarketOnMoto) -> None:
+    market.heads = {}
+    calls: list[dict[str, int]] = []
+    for _ in range(4):
+        market.store_ask(100, 2)
+        market.store_bid(100, 2)
+        market.calls.clear()
+        market.deliver(market.records[-2:])
+        calls.append(dict(market.calls))
+    assert calls == [{"query": reads, "transact_write_items": 1} for reads in (3, 3, 2, 2)]

@@ -15,6 +15,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from functions.matching.known_head import KnownHead
 from functions.matching.material_work import MOST_ATTEMPTS
 from patterns.dynamodb.items import encode_item
 from tests.matching.market_on_moto import TABLES, insertion, modification
@@ -55,6 +56,41 @@ def test_two_invocations_with_different_bids_take_turns_on_the_tape(market: Mark
     report = market.deliver([first], {2: lambda: market.deliver([second])})
     assert (report.commits, report.retries, report.failed) == (1, 1, [])
     assert [commit.sequence for commit in market.tables().tape] == [1, 2]
+    assert_sound(market, quiet=True)
+
+
+def test_two_warm_processes_that_each_hold_their_own_commit_for_the_last_lose_nothing(market: MarketOnMoto) -> None:
+    """One works alone until it trusts its memory, then they take turns: a failed commit for the change, then none."""
+    heads: tuple[dict[str, KnownHead], dict[str, KnownHead]] = ({}, {})
+    retries: list[int] = []
+    for process in (0, 0, 0, 1, 0, 1, 0, 1):
+        market.store_ask(100, 2)
+        market.store_bid(100, 1)
+        market.heads = heads[process]
+        report = market.deliver(market.records[-2:])
+        assert (report.commits, report.fills, report.failed) == (1, 1, [])
+        retries.append(report.retries)
+    assert retries == [0, 0, 0, 0, 1, 0, 0, 0]
+    assert [commit.sequence for commit in market.tables().tape] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert_sound(market, quiet=True)
+
+
+@pytest.mark.parametrize("trouble", ["throttle", "conflict", "lost answer", "crash before", "crash after"])
+@pytest.mark.parametrize("call", [0, 1, 2])
+def test_trouble_under_a_remembered_head_costs_nothing_but_another_try(
+    market: MarketOnMoto, trouble: str, call: int
+) -> None:
+    market.heads = {}
+    market.store_ask(100, 9)
+    for _ in range(2):
+        market.store_bid(100, 1)
+        market.deliver(market.records[-1:])
+    assert market.heads["copper"] == KnownHead(2, held=True)
+    market.store_bid(100, 2)
+    market.deliver_until_handled(market.records[-1:], {call: trouble})
+    market.store_bid(100, 3)
+    market.deliver_until_handled(market.records[-1:])
+    assert [fill.quantity for commit in market.tables().tape for fill in commit.fills] == [1, 1, 2, 3]
     assert_sound(market, quiet=True)
 
 

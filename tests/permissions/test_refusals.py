@@ -30,11 +30,13 @@ def _calls(outputs: Mapping[str, str]) -> list[tuple[str, str, dict[str, Any], s
     by_id = {"KeyConditionExpression": "id = :id", "ExpressionAttributeValues": {":id": {"S": "a"}}}
     write = [{"Update": named | {"Key": key, "UpdateExpression": "REMOVE x"}}]
     check = [{"ConditionCheck": named | {"Key": key, "ConditionExpression": "attribute_exists(id)"}}]
+    statement = {"Statement": f"INSERT INTO \"{table}\" VALUE {{'id': ?}}", "Parameters": [key["id"]]}
     return [
         ("dynamodb", "get_item", named | {"Key": key}, None),
         ("dynamodb", "query", named | by_id, None),
         ("dynamodb", "transact_get_items", {"TransactItems": [{"Get": named | {"Key": key}}]}, None),
         ("dynamodb", "put_item", named | {"Item": key}, f"dynamodb:PutItem {table}"),
+        ("dynamodb", "batch_execute_statement", {"Statements": [statement]}, f"dynamodb:PartiQLInsert {table}"),
         ("dynamodb", "query", named | by_author, f"dynamodb:Query {table}/index/by-author"),
         ("dynamodb", "batch_get_item", {"RequestItems": {table: {"Keys": [key]}}}, f"dynamodb:BatchGetItem {table}"),
         ("dynamodb", "transact_write_items", {"TransactItems": write}, f"dynamodb:UpdateItem {table}"),

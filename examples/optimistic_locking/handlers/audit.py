@@ -5,13 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from handlers.bank import chests
+from handlers.bank import chests, now_ms
 from patterns.optimistic_locking import LeaseHeldError, LeaseTable, TransactionConflictError
-
-
-def now_ms() -> int:
-    """Return the time, epoch ms."""
-    return time.time_ns() // 1_000_000
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from functools import cache
 
 from patterns.dynamodb.client import dynamodb_client
-from patterns.optimistic_locking import ConflictError, VersionedTable, VersionedTableEnvironment
+from patterns.optimistic_locking import VersionedTable, VersionedTableEnvironment, conflict_metric
 
 
-def count_conflict(conflict: ConflictError) -> None:
-    """One log line a conflict: a metric filter counts them."""
-    print(f"conflict {dict(conflict.key)} expected {conflict.expected}")
+def now_ms() -> int:
+    """Return the time, epoch ms."""
+    return time.time_ns() // 1_000_000
 
 
 @cache
@@ -23,5 +24,5 @@ def chests() -> VersionedTable:
         environment.table_name,
         environment.partition_key,
         environment.sort_key,
-        on_conflict=count_conflict,
+        on_conflict=conflict_metric(environment.table_name, now_ms),
     )

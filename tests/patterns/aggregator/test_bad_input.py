@@ -44,14 +44,23 @@ if TYPE_CHECKING:
         ("g", NewRecord("r", {"blob": b"x" * 409_600}), RecordTooLargeError, "an item has at most 409600"),
         ("g", NewRecord("r", {"ratio": cast("int", 0.5)}), ItemCodecError, "float"),
         ("g", NewRecord("r", {}, "kind", {"points": cast("int", 0.5)}), InvalidRecordError, "must be an integer"),
+        ("g", NewRecord("r", {}, "kind", {"points": 10**30}), InvalidRecordError, "30 digits at most"),
+        ("g", NewRecord("r", {}, "kind", {"": 1}), InvalidRecordError, "with a name"),
         ("g", NewRecord("r", {}), InvalidRecordError, "needs a kind"),
+        ("g", NewRecord("r", {}, ""), InvalidRecordError, "kind '': must be text that is not empty"),
+        ("g", NewRecord("r", {}, cast("str", 7)), InvalidRecordError, "kind 7: must be text"),
+        ("g", NewRecord("\ud800", {}, "kind"), InvalidKeyError, "1 to 1017 bytes in UTF-8"),
+        ("\ud800", NewRecord("r", {}, "kind"), InvalidKeyError, "1 to 2048 bytes in UTF-8"),
+        ("g", NewRecord("r", {}, "kind", dict.fromkeys(map(str, range(101)), 1)), InvalidRecordError, "100 names"),
     ],
 )
 def test_a_bad_record_writes_nothing(group_id: str, record: NewRecord, error: type[Exception], text: str) -> None:
     client = FaultyClient(cast("DynamoDBClient", None))
     groups = aggregator_on(client, "table", ByKinds(frozenset({"kind"})))
+    # The bad one belongs to the second transaction.
+    good = [NewRecord(f"good{number}", {}, "kind") for number in range(99)]
     with pytest.raises(error, match=text):
-        groups.add_all(group_id, [NewRecord("good", {}, "kind"), record])
+        groups.add_all(group_id, [*good, record])
     assert not client.calls
 
 
@@ -81,6 +90,8 @@ def test_rules_read_from_text() -> None:
         ({"completion": "count"}, InvalidCompletionError),
         ({"completion": ByTimeout()}, InvalidCompletionError),
         ({"completion": ByCount(1), "lease_ms": 0}, InvalidSettingError),
+        ({"completion": ByCount(1), "late": "LATER"}, InvalidSettingError),
+        ({"completion": ByCount(1), "duplicates": "MERGE"}, InvalidSettingError),
         ({"completion": ByCount(1), "timeout_ms": -1}, InvalidSettingError),
         ({"completion": ByCount(1), "timeout_ms": 1000, "retention_ms": 1000}, InvalidSettingError),
     ],

@@ -24,7 +24,9 @@ from patterns.aggregator import (
     Outcome,
     complete_groups,
 )
+from patterns.dynamodb.items import decode_item
 from tests.patterns.aggregator.groups import Clock, aggregator_on, completion_event, new_table, numbered
+from tests.patterns.small_pages import SmallPages
 
 if TYPE_CHECKING:
     from tests.patterns.stores import Store
@@ -115,6 +117,19 @@ def test_the_index_lists_a_group_until_its_outcome_is_written(store: Store) -> N
     assert listed() == ([], [])
 
 
+def test_lists_go_on_over_all_pages(store: Store) -> None:
+    clock, table = Clock(), new_table(store)
+    groups = aggregator_on(SmallPages(store.client), table, clock=clock, timeout_ms=1000)
+    names = {f"g{number}" for number in range(9)}
+    for name in names:
+        groups.add_all(name, numbered(1, 2))
+    clock.now_ms += 1000
+    assert {group.group_id for group in groups.overdue(1000)} == names
+    assert [entry.record_id for entry in groups.records("g1")] == ["r1", "r2"]
+    assert [groups.complete_overdue(most=5), groups.complete_overdue(most=5)] == [5, 4]
+    assert {group.group_id for group in groups.unfired(0)} == names
+
+
 def test_only_the_write_that_completes_shows_the_state_the_filter_lets_through(store: Store) -> None:
     groups = aggregator_on(store.client, new_table(store), late=LatePolicy.KEEP)
     states: list[str] = []
@@ -177,6 +192,44 @@ def test_a_record_under_a_used_id_is_a_duplicate_or_refused(store: Store) -> Non
     with pytest.raises(DifferentRecordError, match="an id names one record") as refused:
         strict.add("g", "r1", {"number": 2})
     assert refused.value.stored == {"number": 1}
+    # Nor do two of one call go under one id.
+    two = [NewRecord("r2", {"number": 1}), NewRecord("r2", {"number": 2})]
+    with pytest.raises(DifferentRecordError):
+        strict.add_all("g", two)
+    assert [entry.record_id for entry in strict.records("g")] == ["r1"]
+    assert aggregator_on(store.client, table).add_all("g", two) == [Added.ADDED, Added.DUPLICATE]
+
+
+@pytest.mark.parametrize("policy", LatePolicy)
+@pytest.mark.parametrize("rule", [ByCount(2), ByPredicate(lambda progress: progress.records >= 2)])
+def test_a_record_of_a_complete_group_is_a_duplicate_and_not_late(
+    store: Store, rule: ByCount | ByPredicate, policy: LatePolicy
+) -> None:
+    groups = aggregator_on(store.client, new_table(store), rule, late=policy)
+    groups.add_all("g", numbered(1, 2))
+    assert groups.add_all("g", numbered(2, 3, 1)) == [Added.DUPLICATE, Added.LATE, Added.DUPLICATE]
+
+
+def test_what_may_be_deleted_outlives_the_groups_completion_by_the_retention(store: Store) -> None:
+    clock = Clock()
+    groups = aggregator_on(
+        store.client, new_table(store), ByTimeout(), clock=clock, timeout_ms=60_000, retention_ms=3_600_000
+    )
+    groups.add("g", "r0", {})
+    clock.now_ms += 1_000
+    groups.add("g", "r1", {})
+    clock.now_ms += 59_000
+    groups.complete_overdue()
+    items = [decode_item(item) for item in store.client.scan(TableName=groups.table_name)["Items"]]
+    progress = groups.progress("g")
+    assert progress is not None
+    assert progress.completed_at_ms is not None
+    retained_s = (progress.completed_at_ms + 3_600_000) // 1000
+    assert {item["entry"]: item["expires_at_s"] for item in items} == {
+        "record#r0": retained_s,
+        "record#r1": retained_s + 1,
+        "group": retained_s + 1,
+    }
 
 
 def test_a_stream_batch_reports_only_the_groups_that_failed(store: Store) -> None:

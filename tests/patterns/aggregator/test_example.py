@@ -31,13 +31,15 @@ def shop(folder: Path) -> Iterator[RunningEnvironment]:
         down("local", root=EXAMPLE, folder=folder)
 
 
-def call(shop: RunningEnvironment, function: str, event: dict[str, Any]) -> str:
-    answer = shop.client("lambda").invoke(
-        FunctionName=shop.outputs[f"{function}_function_name"], Payload=json.dumps(event)
-    )
+def answer_of(shop: RunningEnvironment, output: str, event: dict[str, Any]) -> Any:
+    answer = shop.client("lambda").invoke(FunctionName=shop.outputs[output], Payload=json.dumps(event))
     body = json.loads(answer["Payload"].read())
-    assert "added" in body, body
-    return body["added"]
+    assert "FunctionError" not in answer, body
+    return body
+
+
+def call(shop: RunningEnvironment, function: str, event: dict[str, Any]) -> str:
+    return answer_of(shop, f"{function}_function_name", event)["added"]
 
 
 def messages(shop: RunningEnvironment, number: int) -> list[dict[str, Any]]:
@@ -67,6 +69,12 @@ def test_sales_hear_once_of_ten_clicks_and_a_mail_waits_for_both_events(shop: Ru
     found = messages(shop, 2)
     assert [item["message_id"]["S"] for item in found] == ["engaged-s1", "recommendations-ann"]
     assert found[0]["pages"]["L"] == [{"S": "/0"}, {"S": "/1"}, {"S": "/2"}]
+
+    asked = "operator_function_name"
+    assert answer_of(shop, asked, {"overdue_s": 0}) == ["bob"]
+    assert answer_of(shop, asked, {"unfired_s": 0}) == []
+    assert answer_of(shop, asked, {"fire": "ann"}) == "ALREADY_DONE"
+    assert answer_of(shop, asked, {"state_of": "ann"}) == {"state": "DONE", "records": 2, "outcome": {"mailed": True}}
 
     # Neither the other clicks nor the claims and outcomes of the groups invoked anything.
     environment = LocalEnvironment("local", EXAMPLE, folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
 import pytest
@@ -21,13 +21,14 @@ from patterns.aggregator import (
     Fired,
     GroupBusyError,
     GroupState,
+    LatePolicy,
     Outcome,
     OutcomeRefusedError,
 )
 from patterns.aggregator.group import INDEX_SHARDS
 from patterns.dynamodb.items import decode_item
 from tests.faults import Crash, FaultyClient
-from tests.patterns.aggregator.groups import Clock, aggregator_on, new_table, numbered
+from tests.patterns.aggregator.groups import START_MS, Clock, aggregator_on, new_table, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +95,36 @@ def test_trouble_at_any_call_changes_nothing(store: Store, trouble: str) -> None
     raise AssertionError("no run without trouble")
 
 
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_trouble_around_a_timeout_and_a_late_record_changes_nothing(store: Store, trouble: str) -> None:
+    rule = ByPredicate(lambda progress: progress.records >= 9)
+
+    def work(groups: Aggregator) -> None:
+        groups.add("g", "r1", {"number": 1})
+        cast("Clock", groups.clock).now_ms = START_MS + 60_000
+        groups.complete_overdue()
+        groups.add("g", "r2", {"number": 2})
+        groups.fire("g", effect(groups.table_name), owner="event-1")
+
+    for number in range(20):
+        table = new_table(store)
+        client = FaultyClient(store.client, {number: trouble})
+        settings: dict[str, Any] = {"completion": rule, "timeout_ms": 30_000, "late": LatePolicy.KEEP}
+        until_it_works(work, client, table, **settings)
+        groups = aggregator_on(store.client, table, rule, late=LatePolicy.KEEP)
+        progress = groups.progress("g")
+        assert progress is not None
+        assert (progress.state, progress.completed_by) == (GroupState.DONE, "timeout")
+        assert (progress.records, progress.outcome) == (1, {"records": 1})
+        assert [(entry.record_id, entry.late) for entry in groups.records("g")] == [("r1", False), ("r2", True)]
+        assert effects(store, table) == "1"
+        assert [*groups.overdue(0), *groups.unfired(0)] == []
+        store.client.delete_table(TableName=table)
+        if client.calls.total() <= number:
+            return
+    raise AssertionError("no run without trouble")
+
+
 def test_any_order_and_repetition_gives_one_completing_write(store: Store) -> None:
     random = Random(7)
     for _ in range(3):
@@ -141,6 +172,26 @@ def test_contention_gives_up_after_bounded_jittered_waits(store: Store) -> None:
     assert groups.client.calls["transact_write_items"] == 10  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
 
+def test_whoever_loses_to_others_again_and_again_waits_with_jitter(store: Store) -> None:
+    table, clock = new_table(store), Clock()
+    rule = ByPredicate(lambda progress: progress.records >= 99)
+    other = aggregator_on(store.client, table, rule)
+    # The first call reads; before each of the next three, another writer is faster.
+    plan = {call: lambda call=call: other.add("g", f"other{call}", {}) for call in (1, 2, 3)}
+    groups = aggregator_on(FaultyClient(store.client, plan), table, rule, clock=clock)
+    assert groups.add("g", "r1", {}) is Added.ADDED
+    assert len(clock.waits_s) == 2
+
+
+@pytest.mark.parametrize("trouble", ["throttle", "conflict"])
+def test_trouble_makes_no_duplicate_late(store: Store, trouble: str) -> None:
+    table = new_table(store)
+    rule = ByPredicate(lambda progress: progress.records >= 2)
+    aggregator_on(store.client, table, rule).add_all("g", numbered(1, 2))
+    groups = aggregator_on(FaultyClient(store.client, {1: trouble}), table, rule)
+    assert groups.add_all("g", numbered(2, 3)) == [Added.DUPLICATE, Added.LATE]
+
+
 def test_a_second_owner_waits_for_the_lease_and_the_zombie_writes_nothing(store: Store) -> None:
     table, clock = new_table(store), Clock()
     groups = aggregator_on(store.client, table, clock=clock, lease_ms=1000)
@@ -156,6 +207,37 @@ def test_a_second_owner_waits_for_the_lease_and_the_zombie_writes_nothing(store:
 
     with pytest.raises(ClaimLostError, match="taken over"):
         groups.fire("g", paused, owner="event-1")
+    assert effects(store, table) == "1"
+
+
+def test_a_zombie_writes_nothing_while_its_successor_acts(store: Store) -> None:
+    table, clock = new_table(store), Clock()
+    groups = aggregator_on(store.client, table, clock=clock, lease_ms=1000)
+    groups.add_all("g", numbered(1, 2, 3))
+    act = effect(table)
+
+    def overtaken(group: CompleteGroup) -> Outcome:
+        clock.now_ms += 1001
+        with pytest.raises(Crash):
+            groups.fire("g", dies, owner="event-2")
+        return act(group)
+
+    def dies(_group: CompleteGroup) -> Outcome:
+        raise Crash
+
+    with pytest.raises(ClaimLostError):
+        groups.fire("g", overtaken, owner="event-1")
+    assert effects(store, table) == "0"
+    assert groups.fire("g", act, owner="event-2") is Fired.FIRED
+    assert effects(store, table) == "1"
+
+
+def test_an_outcome_whose_answer_is_lost_is_written_and_told_as_such(store: Store) -> None:
+    table = new_table(store)
+    aggregator_on(store.client, table).add_all("g", numbered(1, 2, 3))
+    # Claim, read the records, write the outcome.
+    groups = aggregator_on(FaultyClient(store.client, {2: "lost answer"}), table)
+    assert groups.fire("g", effect(table), owner="event-1") is Fired.FIRED
     assert effects(store, table) == "1"
 
 

@@ -18,7 +18,7 @@ from patterns.historic.archive import PREFIX
 from patterns.historic.environment import NO_BUCKET
 from patterns.historic.version import ACTOR_INDEX, EXPIRES_AT_S
 from tests.components import rules
-from tests.components.graph import Graph, record
+from tests.components.graph import Graph, environment_graph, example_graph, record
 
 MINIMAL = {"source_name": "accounts", "hash_key": "owner"}
 STREAM = "arn:aws:dynamodb:eu-central-1:123456789012:table/accounts/stream/2026-11-01T00:00:00.000"
@@ -84,7 +84,33 @@ def test_nobody_may_change_or_delete_a_version() -> None:
         if history.outputs["arn"] in str(statement["Resource"])
         for action in statement["Action"]
     }
-    assert rights == {"dynamodb:PutItem", "dynamodb:Query"}
+    assert rights == {"dynamodb:PartiQLInsert", "dynamodb:Query"}
+
+
+@pytest.mark.parametrize("program", ["prod", "historic", "other-game"])
+def test_in_no_program_of_this_repository_does_anybody_have_a_right_to_change_a_version(program: str) -> None:
+    """Of all roles only the recorder's inserts, and nobody updates, replaces or deletes."""
+    graph = environment_graph(program) if program == "prod" else example_graph(program)
+    tables = [
+        node.outputs["arn"]
+        for node in graph.of_type("aws:dynamodb/table:Table")
+        if (node.inputs["hashKey"], node.inputs.get("rangeKey")) == ("collection", "version_key")
+    ]
+    assert len(tables) == 1
+    archives = [node.outputs["arn"] for node in graph.of_type("aws:s3/bucket:Bucket")]
+    rights: dict[str, set[str]] = {}
+    for policy in graph.of_type("aws:iam/rolePolicy:RolePolicy"):
+        for statement in rules.statements(policy):
+            if any(resource.startswith(kept) for resource in statement["Resource"] for kept in [*tables, *archives]):
+                for action in statement["Action"]:
+                    rights.setdefault(action, set()).add(policy.inputs["role"])
+    reading = {"dynamodb:Query", "dynamodb:GetItem", "s3:GetObject", "s3:ListBucket"}
+    writing = {"dynamodb:PartiQLInsert", "s3:PutObject"}
+    assert rights.keys() <= reading | writing
+    assert {role for action in writing for role in rights.get(action, set())} == {
+        role.outputs["name"] for role in graph.of_type("aws:iam/role:Role") if role.name.endswith("-recorder-role")
+    }
+    assert rules.managed_policies_are_for_logs_and_traces(graph) == []
 
 
 def test_hot_days_make_an_archive_that_nobody_may_change_and_only_these_two_may_use() -> None:

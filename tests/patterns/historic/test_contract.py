@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,31 @@ def test_every_type_of_value_comes_back_as_it_was(store: Store) -> None:
     assert verify(world.history, key, current=image).holds
 
 
+def test_a_page_and_a_span_read_no_more_than_they_show(store: Store) -> None:
+    """A query without a limit reads a megabyte and is paid for it."""
+    world, key = World(store), account()
+    for number in range(300):
+        world.source.put(key, balance={"N": str(number)})
+    world.recorder().record(world.source.records)
+    read: list[int] = []
+
+    class Reading:
+        def query(self, **request: Any) -> Any:
+            answer = store.client.query(**request)
+            read.append(answer["Count"])
+            return answer
+
+    client: Any = Reading()
+    history = replace(world.history, client=client)
+    for newest_first in (False, True):
+        page = history.versions(key, limit=3, newest_first=newest_first)
+        assert (len(page.versions), bool(page.next)) == (3, True)
+    assert sum(read) <= 2 * (3 + 2)
+    read.clear()
+    assert len(history.between(key, START_MS + 9_000, START_MS + 12_000)) == 3
+    assert sum(read) < 150
+
+
 @pytest.mark.parametrize("newest_first", [False, True])
 @pytest.mark.parametrize("limit", [1, 2, 3, 7])
 def test_pages_show_every_version_once_with_its_image_before(store: Store, limit: int, *, newest_first: bool) -> None:
@@ -165,6 +191,7 @@ def test_a_collection_and_a_whole_table_as_of_a_time(store: Store) -> None:
     source.put(account("bob", "gold"), balance={"N": "3"})
     source.put(account("ann", "gold"), balance={"N": "4"})
     source.delete(account("ann", "iron"))  # 4 s
+    source.put(account("ann", "zinc"), balance={"N": "7"})  # 5 s: behind the tombstone, in the table's order too
     world.deliver()
     other = World(store, Source(ItemKeys("wallets", "owner", "account")), world.table)
     other.source.put(account("ann", "gold"), balance={"N": "9"})
@@ -185,6 +212,20 @@ def test_a_collection_and_a_whole_table_as_of_a_time(store: Store) -> None:
         ("bob", "gold", "3"),
     ]
     assert balances(history.all_as_of(START_MS - 1)) == []
+    after = [("ann", "gold", "4"), ("ann", "zinc", "7")]
+    assert balances(history.collection_as_of({"S": "ann"}, START_MS + 5000)) == after
+    assert balances(history.all_as_of(START_MS + 5000)) == [*after, ("bob", "gold", "3")]
+
+
+def test_a_collection_holds_items_of_every_name(store: Store) -> None:
+    names = ["\t", "\x01#", " ", "!", "-", "~", "é", "\U0010ffff", "\U0010ffff!"]
+    world = World(store)
+    for name in names:
+        world.source.put(account("ann", name))
+    world.deliver()
+    then = world.source.now_ms
+    found = {version.key["account"]["S"] for version in world.history.collection_as_of({"S": "ann"}, then)}
+    assert found == set(names)
 
 
 def test_by_actor_finds_all_that_somebody_wrote_newest_first(store: Store) -> None:
@@ -223,8 +264,11 @@ def test_restore_is_one_more_signed_write_under_the_condition_that_nothing_chang
     store.client.delete_item(TableName=table, Key=key)
     tombstone = history.latest(key)
     restore(store.client, table, KEYS, wanted=wanted, latest=tombstone, overlay=signature)
+    another = SIGNATURE.sign("admin", "undo", "undo-2", START_MS + 9000)
     with pytest.raises(RestoreConflictError):
-        restore(store.client, table, KEYS, wanted=wanted, latest=tombstone, overlay=signature)
+        restore(store.client, table, KEYS, wanted=wanted, latest=tombstone, overlay=another)
+    with pytest.raises(NothingToRestoreError, match="version 2 is the last one"):
+        restore(store.client, table, KEYS, wanted=latest, latest=latest, overlay=signature)
     with pytest.raises(NothingToRestoreError, match="version 3 is a deletion"):
         restore(store.client, table, KEYS, wanted=tombstone, latest=tombstone, overlay=signature)
 

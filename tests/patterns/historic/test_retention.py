@@ -109,13 +109,13 @@ def test_a_recorder_that_dies_at_any_call_to_either_tier_loses_and_repeats_nothi
             except Crash:
                 report = None
             if report is not None and not report.errors:
-                assert number >= 2 * len(source.records), "every call was in some round's plan"
+                assert number >= len(source.records) * 3 // 2, "every call was in some round's plan"
                 break
             if report is None:
                 world.deliver()
             else:
-                (failed,) = report.failed
-                again = [r for r in source.records if int(r["dynamodb"]["SequenceNumber"]) >= int(failed)]
+                failed = min(map(int, report.failed))
+                again = [r for r in source.records if int(r["dynamodb"]["SequenceNumber"]) >= failed]
                 assert not recorder.record(again).errors
             assert stored(tiers, world.table) == rows, f"{trouble} {number}"
             assert world.archive is not None
@@ -345,9 +345,9 @@ def test_a_version_costs_one_put_a_tier_and_a_cold_or_idle_item_its_head(tiers: 
         assert by.record(world.source.records[-1:]).recorded == 1
         return list(calls)
 
-    warm = recorder()
-    assert made(warm, 1) == ["query", "put_object", "put_item"], "new"
-    assert made(warm, 2) == ["put_object", "put_item"], "warm"
-    assert made(recorder(), 3) == ["query", "put_object", "put_item"], "cold"
+    warm, insert = recorder(), "batch_execute_statement"
+    assert made(warm, 1) == ["query", "put_object", insert], "new"
+    assert made(warm, 2) == ["put_object", insert], "warm"
+    assert made(recorder(), 3) == ["query", "put_object", insert], "cold"
     world.expire()
-    assert made(recorder(), 4) == ["query", "list_objects_v2", "get_object", "put_object", "put_item"], "idle"
+    assert made(recorder(), 4) == ["query", "list_objects_v2", "get_object", "put_object", insert], "idle"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -14,6 +15,7 @@ from patterns.optimistic_locking import (
     TransactionConflictError,
     Versioned,
     VersionedTable,
+    conflict_metric,
 )
 from tests.faults import FaultyClient
 from tests.patterns.optimistic_locking.accounts import ANN, BOB, accounts, earn, earn_or_start
@@ -64,6 +66,32 @@ def test_an_update_settles_a_collision_with_the_item_that_came_with_it(store: St
     assert result == Versioned(ANN | {"gold": 2}, 3) == table.get(ANN)
     assert counting.calls == {"get_item": 1, "put_item": 2}
     assert [(conflict.expected, conflict.current and conflict.current.version) for conflict in seen] == [(1, 2)]
+
+
+def test_conflicts_are_a_metric_that_cloudwatch_reads_from_the_log(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = accounts(store)
+    table.create(ANN | {"gold": 0})
+    counting = accounts(
+        store, store.client, table_name=table.table_name, on_conflict=conflict_metric(table.table_name, lambda: 7)
+    )
+    for write in (lambda: counting.create(ANN), lambda: counting.replace(ANN, 5), lambda: counting.delete(ANN, 5)):
+        with pytest.raises(ConflictError):
+            write()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    directive = {
+        "Namespace": "Patterns/OptimisticLocking",
+        "Dimensions": [["Table"]],
+        "Metrics": [{"Name": "Conflicts", "Unit": "Count"}],
+    }
+    line = {
+        "_aws": {"Timestamp": 7, "CloudWatchMetrics": [directive]},
+        "Table": table.table_name,
+        "Conflicts": 1,
+        "key": "{'player': 'ann'}",
+    }
+    assert lines == [line] * 3
 
 
 def test_an_update_of_a_known_item_does_not_read(store: Store) -> None:

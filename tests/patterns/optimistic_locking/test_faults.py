@@ -124,6 +124,30 @@ def test_a_put_that_botocore_repeats_after_a_rival_is_reported(store: Store) -> 
         accounts(store, client, table_name=table.table_name).replace(ANN | {"gold": 1}, 1)
 
 
+@pytest.mark.parametrize("write", ["update", "upsert"])
+def test_a_lost_answer_about_an_item_that_is_gone_is_reported_and_nothing_is_made_anew(
+    store: Store, write: str
+) -> None:
+    """Whether the write took place before the item was deleted, nobody can tell: once more could be twice."""
+
+    def delete() -> None:
+        stored = table.get(ANN)
+        assert stored is not None
+        table.delete(ANN, stored.version)
+
+    table = accounts(store)
+    clients: list[Any] = [
+        FaultyClient(store.client, {1: "lost answer", 2: delete}),
+        _RepeatingClient(store.client, delete),
+    ]
+    for client in clients:
+        table.create(ANN | {"gold": 0})
+        troubled = accounts(store, client, table_name=table.table_name)
+        with pytest.raises(OutcomeUnknownError, match="been deleted") as unknown:
+            troubled.update(ANN, earn) if write == "update" else troubled.upsert(ANN, earn_or_start)
+        assert unknown.value.current is None is table.get(ANN)
+
+
 def test_a_conflict_of_the_callers_own_making_is_passed_on(store: Store) -> None:
     table = accounts(store)
     table.create(ANN | {"gold": 0})

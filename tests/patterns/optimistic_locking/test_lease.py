@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from patterns.optimistic_locking import (
+    ConflictError,
     Lease,
     LeaseHeldError,
     LeaseLostError,
@@ -106,6 +108,33 @@ def test_a_holder_writes_and_a_zombie_does_not(leases: LeaseTable, clock: Clock)
         _write(leases, successor.token)
 
 
+def test_a_lost_lease_is_no_conflict_of_versions(leases: LeaseTable) -> None:
+    conflicts: list[ConflictError] = []
+    items = VersionedTable(leases.client, leases.table_name, leases.partition_key, on_conflict=conflicts.append)
+    items.create({"id": "stored"})
+    lease = leases.acquire(GATE, "ann", 500)
+    leases.release(lease)
+    with pytest.raises(TransactionConflictError) as refusal:
+        items.transact(
+            [
+                leases.condition_check(GATE, lease.token),
+                items.create_action({"id": "stored"}),
+                items.check_action({"id": "none"}, 0),
+            ]
+        )
+    assert refusal.value.failed == (0, 1, 2)
+    assert [dict(conflict.key) for conflict in conflicts] == [{"id": "stored"}, {"id": "none"}]
+
+
+def test_a_lease_is_checked_in_a_transaction_of_the_callers_own(leases: LeaseTable, clock: Clock) -> None:
+    lease = leases.acquire(GATE, "ann", 500)
+    put: Any = {"Put": {"TableName": leases.table_name, "Item": {"id": {"S": "own"}}}}
+    leases.client.transact_write_items(TransactItems=[put, leases.condition_check(GATE, lease.token)])
+    clock.now_ms += 500
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        leases.client.transact_write_items(TransactItems=[put, leases.condition_check(GATE, lease.token)])
+
+
 def test_an_expired_holder_does_not_write_even_before_the_takeover(leases: LeaseTable, clock: Clock) -> None:
     lease = leases.acquire(GATE, "ann", 500)
     clock.now_ms += 500
@@ -113,13 +142,39 @@ def test_an_expired_holder_does_not_write_even_before_the_takeover(leases: Lease
         _write(leases, lease.token)
 
 
-@pytest.mark.parametrize("when", ["crash before", "crash after"])
-def test_a_holder_that_dies_blocks_no_longer_than_its_lease(leases: LeaseTable, clock: Clock, when: str) -> None:
-    client: Any = FaultyClient(leases.client, {0: when})
-    with pytest.raises(Crash):
+TROUBLE = {"crash before": 1, "throttle": 1, "crash after": 2, "lost answer": 2}
+"""Trouble of an acquisition → the next one's token."""
+FAILURES = (Crash, ClientError, ReadTimeoutError)
+
+
+@pytest.mark.parametrize(("trouble", "token"), TROUBLE.items())
+def test_an_acquisition_nobody_knows_of_blocks_no_longer_than_its_lease(
+    leases: LeaseTable, clock: Clock, trouble: str, token: int
+) -> None:
+    client: Any = FaultyClient(leases.client, {0: trouble})
+    with pytest.raises(FAILURES):
         replace(leases, client=client).acquire(GATE, "ann", 500)
     clock.now_ms += 500
-    assert leases.acquire(GATE, "ann", 500).token == (1 if when == "crash before" else 2)
+    assert leases.acquire(GATE, "ann", 500).token == token
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+def test_a_renewal_and_a_release_that_failed_can_be_made_again(leases: LeaseTable, trouble: str) -> None:
+    lease = leases.acquire(GATE, "ann", 500)
+
+    def troubled() -> LeaseTable:
+        client: Any = FaultyClient(leases.client, {0: trouble})
+        return replace(leases, client=client)
+
+    with pytest.raises(FAILURES):
+        troubled().renew(lease, 900)
+    assert leases.renew(lease, 900) == replace(lease, expires_at_ms=1_000_900)
+    with pytest.raises(LeaseHeldError):
+        leases.acquire(GATE, "bob", 500)
+    with pytest.raises(FAILURES):
+        troubled().release(lease)
+    leases.release(lease)
+    assert leases.acquire(GATE, "bob", 500).token == 2
 
 
 def test_a_claim_that_botocore_repeats_recognizes_itself(leases: LeaseTable) -> None:

@@ -32,7 +32,7 @@ def test_the_session_runs_as_printed(store: Store) -> None:
 def test_every_excerpt_is_in_the_example() -> None:
     files = [file.read_text("utf-8") for file in (ROOT / "examples" / "optimistic_locking").rglob("*.py")]
     excerpts = [block for block in BLOCKS if not block.startswith(">>>")]
-    assert len(excerpts) == 2
+    assert len(excerpts) == 4
     assert [excerpt for excerpt in excerpts if not any(excerpt in file for file in files)] == []
 
 

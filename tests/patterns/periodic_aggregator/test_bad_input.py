@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         (cast("str", None), NewRecord("r", {}, 0), InvalidKeyError, "key None"),
         ("k", NewRecord("", {}, 0), InvalidKeyError, "record id ''"),
         ("k", NewRecord("r" * 993, {}, 0), InvalidKeyError, "1 to 992 bytes"),
+        ("k", NewRecord("\ud800", {}, 0), InvalidKeyError, "1 to 992 bytes in UTF-8"),
+        ("\ud800", NewRecord("r", {}, 0), InvalidKeyError, "1 to 1900 bytes in UTF-8"),
         ("k", NewRecord("r", {}, -1), InvalidRecordError, "at_ms -1: must be epoch milliseconds"),
         ("k", NewRecord("r", {}, cast("int", 1.5)), InvalidRecordError, "at_ms 1.5"),
         ("k", NewRecord("r", {"blob": b"x" * 409_600}, 0), RecordTooLargeError, "at most 409600"),
@@ -57,11 +59,12 @@ def test_a_bad_record_writes_nothing(key: str, record: NewRecord, error: type[Ex
         ("shards", 0),
         ("shards", 257),
         ("retention_ms", 0),
+        ("late", "LATER"),
     ],
 )
 def test_impossible_settings_are_refused(name: str, value: object) -> None:
     settings: dict[str, Any] = {"width_ms": 60_000, name: value}
-    with pytest.raises(InvalidSettingError, match=f"{name} is {value}: must be"):
+    with pytest.raises(InvalidSettingError, match=f"{name} is {value!r}: must be"):
         PeriodicAggregator(
             client=cast("DynamoDBClient", None),
             table_name="table",

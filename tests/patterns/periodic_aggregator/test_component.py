@@ -9,8 +9,10 @@ import pytest
 from pulumi.provider.experimental.analyzer import Analyzer
 
 from components.alarms import AlarmTopic
+from components.function import Function
 from components.inputs import InputError
-from components.periodic_aggregator import PeriodicAggregator
+from components.periodic_aggregator import LateRecords, PeriodicAggregator
+from patterns.periodic_aggregator import PeriodicAggregatorSettings
 from tests.components import rules
 from tests.components.graph import PROJECT, Graph, record
 
@@ -51,6 +53,70 @@ def test_the_minimal_form_is_a_table_a_function_and_a_schedule() -> None:
     assert {key: variables[f"PERIODIC_AGGREGATOR_{key}"] for key in expected} == expected
     (schedule,) = graph.of_type("aws:scheduler/schedule:Schedule")
     assert schedule.inputs["scheduleExpression"] == "rate(1 minute)"
+
+
+@pytest.mark.parametrize(
+    ("args", "variable", "value"),
+    [
+        ({"grace_s": 5}, "GRACE_MS", "5000"),
+        ({"late_records": LateRecords.REOPEN}, "LATE", "REOPEN"),
+        ({"late_records": "DROP"}, "LATE", "DROP"),
+        ({"shards": 8}, "SHARDS", "8"),
+        ({"retention_days": 2}, "RETENTION_MS", "172800000"),
+        ({"function_timeout_s": 10}, "LEASE_MS", "15000"),
+    ],
+)
+def test_inputs_reach_the_library(args: dict[str, Any], variable: str, value: str) -> None:
+    (function,) = graph_of(**args).of_type("aws:lambda/function:Function")
+    variables = function.inputs["environment"]["variables"]
+    assert variables[f"PERIODIC_AGGREGATOR_{variable}"] == value
+    PeriodicAggregatorSettings.from_environ({**variables, "PERIODIC_AGGREGATOR_TABLE": "t"})
+
+
+def test_inputs_reach_table_schedule_and_role() -> None:
+    arn = "arn:aws:sns:eu-central-1:123456789012:mine"
+    rights = [{"actions": ["sns:Publish"], "resources": [arn]}]
+    graph = graph_of(retention_days=1, schedule="rate(1 hour)", rights=rights)
+    (table,) = graph.of_type("aws:dynamodb/table:Table")
+    assert table.inputs["ttl"] == {"attributeName": "expires_at_s", "enabled": True}
+    (schedule,) = graph.of_type("aws:scheduler/schedule:Schedule")
+    assert schedule.inputs["scheduleExpression"] == "rate(1 hour)"
+    policies = graph.of_type("aws:iam/rolePolicy:RolePolicy")
+    assert [
+        statement["Action"] for node in policies for statement in rules.statements(node) if arn in statement["Resource"]
+    ] == [["sns:Publish"]]
+
+
+def test_functions_get_exactly_what_the_library_calls() -> None:
+    def program() -> None:
+        minutes = PeriodicAggregator("minutes", cast("Any", MINIMAL))
+        args: Any = {"handler": "h.handler", "code": pulumi.AssetArchive({}), "log_retention_days": 1}
+        minutes.grant_adding(Function("adds", args))
+        both = Function("both", args)
+        minutes.grant_adding(both)
+        minutes.grant_read(both)
+
+    graph = record(program)
+    (table,) = graph.of_type("aws:dynamodb/table:Table")
+    reading, update, put = {"dynamodb:GetItem", "dynamodb:Query"}, {"dynamodb:UpdateItem"}, {"dynamodb:PutItem"}
+    expected: dict[str, tuple[set[str], set[str]]] = {
+        "minutes-handler": (reading | update, {"dynamodb:Query"}),
+        "adds": (put | update, set()),
+        "both": (reading | put | update, {"dynamodb:Query"}),
+    }
+    policies = graph.of_type("aws:iam/rolePolicy:RolePolicy")
+    assert len({node.name for node in policies}) == len(policies)
+    for function, rights in expected.items():
+        stated = [
+            (resource, action)
+            for node in policies
+            if node.name.startswith(f"{function}-")
+            for statement in rules.statements(node)
+            for resource in statement["Resource"]
+            for action in statement["Action"]
+        ]
+        arns = (table.outputs["arn"], f"{table.outputs['arn']}/index/pending")
+        assert tuple({action for resource, action in stated if resource == arn} for arn in arns) == rights
 
 
 def test_an_existing_table_is_adopted_whole_or_not_at_all() -> None:

@@ -70,3 +70,6 @@ def test_each_minute_gets_one_board_and_a_late_score_another_revision(game: Runn
     assert score(4, "bob", 3) == "REOPENED"
     call(game, "closing", {"execution_id": "e3"})
     assert board(game, start_ms, revision) == (revision + 1, [("bob", "10"), ("ann", "9")])
+    asked = {"level": "forest", "start_ms": start_ms}
+    assert call(game, "ask", asked) == {"state": "DONE", "result": {"players": 2}, "scores": 4}
+    assert call(game, "ask", {"unprocessed_since_s": 3600}) == {"due": []}

@@ -18,6 +18,7 @@ from patterns.periodic_aggregator import (
     NewRecord,
     Outcome,
     PeriodicAggregator,
+    Placed,
 )
 from tests.faults import Crash, FaultyClient
 from tests.patterns.periodic_aggregator.buckets import (
@@ -53,11 +54,13 @@ def until_it_works(
 @pytest.mark.parametrize(
     ("trouble", "late"),
     [
-        # A crash before a call leaves what a crash after the one before it leaves.
+        ("crash before", LatePolicy.REOPEN),
         ("crash after", LatePolicy.REOPEN),
         ("crash after", LatePolicy.NEXT_BUCKET),
         ("lost answer", LatePolicy.REOPEN),
+        ("lost answer", LatePolicy.NEXT_BUCKET),
         ("conflict", LatePolicy.NEXT_BUCKET),
+        ("throttle", LatePolicy.REOPEN),
     ],
 )
 def test_trouble_at_any_call_changes_nothing(store: Store, trouble: str, late: LatePolicy) -> None:
@@ -83,6 +86,21 @@ def test_trouble_at_any_call_changes_nothing(store: Store, trouble: str, late: L
     raise AssertionError("no run without trouble")
 
 
+@pytest.mark.parametrize("trouble", ["crash before", "crash after", "lost answer", "conflict"])
+def test_trouble_while_shards_begin_after_their_time_changes_nothing(store: Store, trouble: str) -> None:
+    for number in range(20):
+        table, clock = new_table(store), Clock(START_MS + MINUTE_MS)
+        client = FaultyClient(store.client, {number: trouble})
+        records = scores(1, 2, 3, 4)
+        until_it_works(lambda buckets: buckets.add_all("ann", records), client, table, clock=clock, shards=4)  # noqa: B023
+        buckets_on(store.client, table, clock=clock, shards=4).close_due(summing(table), owner="a")
+        assert effects(store, table, "ann") == (1, 10)
+        store.client.delete_table(TableName=table)
+        if client.calls.total() <= number:
+            return
+    raise AssertionError("no run without trouble")
+
+
 def test_two_firings_at_a_time_process_a_bucket_once_and_the_zombie_writes_nothing(store: Store) -> None:
     table, clock = new_table(store), Clock()
     buckets = buckets_on(store.client, table, clock=clock, lease_ms=1000)
@@ -99,6 +117,39 @@ def test_two_firings_at_a_time_process_a_bucket_once_and_the_zombie_writes_nothi
     with pytest.raises(BucketsFailedError) as failed:
         buckets.close_due(paused, owner="a")
     assert [type(error) for error in failed.value.errors.values()] == [ClaimLostError]
+    assert effects(store, table, "ann") == (1, 3)
+
+
+def test_a_zombie_writes_nothing_while_its_successor_processes(store: Store) -> None:
+    table, clock = new_table(store), Clock()
+    buckets = buckets_on(store.client, table, clock=clock, lease_ms=1000)
+    buckets.add_all("ann", scores(1, 2))
+    clock.now_ms += MINUTE_MS
+
+    def overtaken(bucket: ClosedBucket) -> Outcome:
+        clock.now_ms += 1001
+        with pytest.raises(Crash):
+            buckets.close_due(dies, owner="b")
+        return summing(table)(bucket)
+
+    def dies(_bucket: ClosedBucket) -> Outcome:
+        raise Crash
+
+    with pytest.raises(BucketsFailedError) as failed:
+        buckets.close_due(overtaken, owner="a")
+    assert [type(error) for error in failed.value.errors.values()] == [ClaimLostError]
+    assert effects(store, table, "ann") == (0, 0)
+    assert buckets.close_due(summing(table), owner="b").processed == 1
+    assert effects(store, table, "ann") == (1, 3)
+
+
+def test_an_outcome_whose_answer_is_lost_is_written_and_told_as_such(store: Store) -> None:
+    table, clock = new_table(store), Clock()
+    buckets_on(store.client, table, clock=clock).add_all("ann", scores(1, 2))
+    clock.now_ms += MINUTE_MS
+    # Four queries of the index, claim, read the records, write the outcome.
+    client = FaultyClient(store.client, {6: "lost answer"})
+    assert buckets_on(client, table, clock=clock).close_due(summing(table), owner="a").processed == 1
     assert effects(store, table, "ann") == (1, 3)
 
 
@@ -136,6 +187,43 @@ def test_a_record_that_races_with_the_closing_is_in_the_bucket_or_late_but_never
         assert first[0] == 1
         assert first[1] + second[1] == 10
     raise AssertionError("the closing never ended")
+
+
+def test_a_record_in_a_shard_that_the_closing_does_not_know_is_processed(store: Store) -> None:
+    """The number of shards is raised before each single call of a run with the old number in turn."""
+    for call in range(40):
+        table, clock = new_table(store), Clock()
+        one, four = (buckets_on(store.client, table, clock=clock, shards=shards) for shards in (1, 4))
+        one.add_all("ann", scores(1, 2))
+        clock.now_ms += MINUTE_MS
+        # A writer whose clock is a moment behind does not see that the bucket's time is over.
+        writer = buckets_on(store.client, table, clock=Clock(clock.now_ms - 1), shards=4)
+        client = FaultyClient(store.client, {call: lambda: writer.add_all("ann", scores(3, 4, 5, 6))})  # noqa: B023
+        buckets_on(client, table, clock=clock).close_due(summing(table), owner="a")
+        four.close_due(summing(table), owner="b")
+        clock.now_ms += MINUTE_MS
+        four.close_due(summing(table), owner="c")
+        points = [effects(store, table, "ann", START_MS + minute * MINUTE_MS)[1] for minute in range(2)]
+        assert list(four.open_buckets(clock.now_ms + 9 * MINUTE_MS)) == []
+        store.client.delete_table(TableName=table)
+        if client.calls.total() <= call:
+            assert points == [3, 0]
+            return
+        assert sum(points) == 21
+    raise AssertionError("the closing never ended")
+
+
+def test_a_batch_of_late_records_gives_up_only_when_one_makes_no_progress(store: Store) -> None:
+    table, clock = new_table(store), Clock()
+    buckets = buckets_on(store.client, table, clock=clock)
+    buckets.add_all("ann", scores(1))
+    clock.now_ms += MINUTE_MS
+    buckets.close_due(summing(table), owner="a")
+    # The batch is refused, then each of its twelve records collides once.
+    client = FaultyClient(store.client, dict.fromkeys(range(1, 25, 2), "conflict"))
+    late = buckets_on(client, table, clock=clock).add_all("ann", scores(*range(2, 14)))
+    assert {collected.placed for collected in late} == {Placed.MOVED}
+    assert client.calls["transact_write_items"] == 25
 
 
 def test_any_order_and_repetition_counts_each_record_once(store: Store) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 import pytest
 
@@ -105,8 +106,10 @@ DELETION: TransactWriteItemTypeDef = {"Delete": {"TableName": "t", "Key": {"name
         Done(Order("sword", 1), [DELETION] * 100),
         Done(Order("x" * 350_001, 1)),
         Done("no order"),
+        Done(Order("sword", 1), cast("Any", 7)),
+        Done(Order("sword", 1), [cast("Any", {"Put": {"TableName": "t", "Item": "not an item"}})]),
     ],
-    ids=["nothing", "too many actions", "too large", "another type"],
+    ids=["nothing", "too many actions", "too large", "another type", "no actions", "a malformed action"],
 )
 def test_a_step_that_answers_nonsense_is_parked_with_its_state_as_it_was(store: Store, outcome: Any) -> None:
     def nonsense(_order: Order, _context: StepContext) -> Done[Order]:
@@ -177,6 +180,29 @@ class WithFloat:
     price: float
 
 
-def test_a_field_without_an_exact_type_is_refused_at_once() -> None:
-    with pytest.raises(StateError, match=r"WithFloat.price: type <class 'float'> is not supported"):
-        StateCodec(WithFloat)
+class Weight(Enum):
+    HEAVY = 1.5
+
+
+@dataclass
+class WithFloatEnum:
+    weight: Weight
+
+
+@dataclass
+class WithComputed:
+    price: int
+    total: int = field(init=False)
+
+
+@pytest.mark.parametrize(
+    ("unsupported", "text"),
+    [
+        (WithFloat, r"WithFloat.price: type <class 'float'> is not supported"),
+        (WithFloatEnum, r"WithFloatEnum.weight: type <enum 'Weight'> is not supported"),
+        (WithComputed, r"WithComputed: total: must be fields that the constructor takes"),
+    ],
+)
+def test_a_field_that_would_not_come_back_as_it_was_is_refused_at_once(unsupported: Any, text: str) -> None:
+    with pytest.raises(StateError, match=text):
+        StateCodec(unsupported)

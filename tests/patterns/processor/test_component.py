@@ -151,6 +151,7 @@ def test_wrong_inputs_are_named(key: str, value: Any, rule: str) -> None:
     [
         (Processor.grant_submit, {"dynamodb:PutItem", "dynamodb:GetItem"}, None),
         (Processor.grant_operate, {"dynamodb:GetItem", "dynamodb:UpdateItem"}, {"dynamodb:Query"}),
+        (Processor.grant_audit, {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Scan"}, None),
     ],
 )
 def test_submitters_and_operators_get_their_own_rights(
@@ -167,6 +168,16 @@ def test_submitters_and_operators_get_their_own_rights(
     assert given.pop(table.outputs["arn"]) == on_table
     assert given.pop(f"{table.outputs['arn']}/index/{DUE_INDEX}", None) == on_index
     assert given == {}
+
+
+def test_one_function_can_have_all_rights_the_processors_own_too() -> None:
+    def program() -> None:
+        orders = Processor("orders", CODE)  # pyright: ignore[reportArgumentType]
+        for grant in (orders.grant_submit, orders.grant_operate, orders.grant_audit):
+            grant(orders.function)
+
+    names = [policy.name for policy in record(program).of_type("aws:iam/rolePolicy:RolePolicy")]
+    assert len(set(names)) == len(names), "Pulumi refuses a name that comes twice"
 
 
 def test_other_languages_can_use_it() -> None:

@@ -229,6 +229,27 @@ def test_waiting_is_no_failure_and_ends_at_the_steps_timeout(world: World) -> No
     assert world.amounts() == UNTOUCHED
 
 
+def test_a_step_that_fails_until_its_timeout_is_undone_itself_since_it_may_have_had_effects(world: World) -> None:
+    undone: list[str] = []
+
+    def fail(_order: Order, _context: StepContext) -> Done[Order]:
+        raise OSError("no answer")
+
+    def undo(order: Order, context: StepContext) -> Done[Order]:
+        undone.append(context.idempotency_key)
+        return Done(order)
+
+    world.settings = {"backoff_ms": 600_000, "longest_backoff_ms": 600_000}
+    world.steps[1] = Step(name="charge", run=fail, compensate=undo, timeout_ms=150_000)
+    world.submit()
+    world.run()
+    assert world.get().due_at_ms == START_MS + 150_000, "due at the timeout, not when the backoff of five minutes ends"
+    assert world.sweep(later_ms=150_000) == 1
+    assert world.get().status is Status.COMPENSATED
+    assert undone == ["order-1/charge#undo"]
+    assert world.amounts() == UNTOUCHED
+
+
 def test_a_step_this_code_does_not_know_is_parked_until_code_that_does(world: World) -> None:
     world.remaining = 0
     world.submit()
@@ -296,6 +317,15 @@ def test_a_mutable_state_changed_by_a_failing_step_is_not_saved(world: World) ->
     world.submit()
     world.run()
     assert world.get().state.price == 30
+
+
+def test_an_exceptions_text_that_dynamodb_would_refuse_does_not_keep_it_from_being_parked(world: World) -> None:
+    world.settings = {"max_attempts": 1}
+    world.trouble["reserve"] = [ValueError("half a pair: \ud83d" + "x" * 2_000)]
+    world.submit()
+    world.run()
+    text = ("ValueError: half a pair: ?" + "x" * 2_000)[:300]
+    assert (world.get().error, world.get().history[-1].detail) == (text, text)
 
 
 def test_history_keeps_the_latest_events(world: World) -> None:

@@ -7,13 +7,17 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from patterns.processor import Done, LostLeaseError, Status, Step
 from tests.faults import Crash, FaultyClient
 from tests.patterns.processor.order_world import SOLD, UNTOUCHED, Order, World, rejection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from patterns.processor import More, StepContext
     from tests.patterns.stores import Store
 
@@ -71,6 +75,39 @@ def _world(store: Store, course: str) -> World:
 
         world.steps[2] = Step(name="deliver", run=deliver)
     return world
+
+
+_TROUBLE = (None, "crash before", "crash after", "lost answer", "throttle", "conflict")
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    turns=st.lists(
+        st.tuples(st.sampled_from(("delivered", "swept")), st.integers(0, 5), st.sampled_from(_TROUBLE)), max_size=8
+    )
+)
+def test_deliveries_late_repeated_and_out_of_order_between_sweeps_and_trouble_change_nothing(
+    store: Store, turns: list[tuple[str, int, str | None]]
+) -> None:
+    """Every step hands over: a delivery may be the one meant, an old one, or one that comes before its time."""
+    world = _world(store, "handed over after every step")
+    world.submit()
+    for turn, call, trouble in turns:
+        world.client = FaultyClient(store.client, {call: trouble} if trouble else {})
+        with suppress(Crash, ClientError):
+            if turn == "delivered":
+                world.run()
+            else:
+                world.sweep(_LEASE_MS // 2)
+    world.client = FaultyClient(store.client)
+    finish(world)
+    assert world.amounts() == SOLD
+    assert [event for event in world.events() if "failed" not in event] == [
+        "submitted",
+        "completed reserve",
+        "completed charge",
+        "completed deliver",
+    ]
 
 
 @pytest.mark.parametrize("call", range(5))
@@ -184,14 +221,71 @@ def test_a_lease_shorter_than_the_invocation_ends_the_work_not_the_other_way_rou
     assert (world.contexts, world.get().wake) == ([], "continued")
 
 
-def test_a_dynamodb_in_trouble_is_not_the_steps_failure(store: Store) -> None:
+@pytest.mark.parametrize("trouble", ["lost answer", "throttle"])
+@pytest.mark.parametrize(("abandoning", "end"), [(False, Status.COMPLETED), (True, Status.COMPENSATED)])
+def test_trouble_at_an_operators_call_is_not_the_operators(
+    store: Store, abandoning: bool, end: Status, trouble: str
+) -> None:
+    for call in range(1 + abandoning):
+        world = World(store, settings={"max_attempts": 1})
+        world.trouble = {"deliver": [OSError("no mail")]}
+        world.submit()
+        world.run()
+        world.client = FaultyClient(store.client, {call: trouble})
+        if abandoning:
+            world.transactions.abandon("order-1", "customer left")
+        else:
+            world.transactions.redrive("order-1")
+        world.run()
+        assert world.get().status is end
+
+
+def test_abandoning_what_moves_on_meanwhile_undoes_that_too(store: Store) -> None:
+    """Between the operator's reading and writing, a colleague re-drives it: it is parked again, one step further on."""
+
+    def call_back(order: Order, _context: StepContext) -> Done[Order]:
+        return Done(order)
+
+    world = World(store, settings={"max_attempts": 1})
+    world.steps[2] = Step(name="deliver", run=world.deliver, compensate=call_back)
+    world.trouble = {"charge": [OSError("no route")], "deliver": [OSError("no mail")]}
+    world.submit()
+    world.run()
+    assert world.get().step == "charge"
+
+    def colleague() -> None:
+        world.client = FaultyClient(store.client)
+        world.transactions.redrive("order-1")
+        world.run()
+        assert (world.get().status, world.get().step) == (Status.PARKED, "deliver")
+
+    world.client = FaultyClient(store.client, {1: colleague})
+    world.transactions.abandon("order-1", "customer left")
+    world.run()
+    assert world.amounts() == UNTOUCHED
+    assert world.events()[-3:] == ["compensated deliver", "compensated charge", "compensated reserve"]
+
+
+def _cut_off() -> None:
+    raise ReadTimeoutError(endpoint_url="https://dynamodb")
+
+
+@pytest.mark.parametrize("trouble", ["throttle", _cut_off])
+def test_a_dynamodb_in_trouble_is_not_the_steps_failure(store: Store, trouble: str | Callable[[], object]) -> None:
     def think(order: Order, _context: StepContext) -> Done[Order]:
         return Done(order)
 
     world = World(store)
     world.steps[0] = Step(name="reserve", run=think)
     world.submit()
-    world.client = FaultyClient(store.client, dict.fromkeys(range(1, 6), "throttle"))
-    with pytest.raises(ClientError):
+    world.client = FaultyClient(store.client, dict.fromkeys(range(1, 6), trouble))
+    with pytest.raises((ClientError, ReadTimeoutError)):
         world.run()
     assert world.events() == ["submitted"]
+    world.submit("order-2")
+    world.client = FaultyClient(
+        store.client, dict.fromkeys(range(2, 7), trouble)
+    )  # two queries, or a query and a claim
+    assert world.sweep(_LEASE_MS) == 2, "one transaction's trouble does not keep the sweep from the others"
+    finish(world)
+    assert world.get().status is world.get("order-2").status is Status.COMPLETED

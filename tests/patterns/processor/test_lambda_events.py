@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
-from patterns.processor import WAKE_FILTER, Status, lambda_handler
+from patterns.processor import WAKE_FILTER, Processor, StateCodec, Status, lambda_handler
 from patterns.processor.settings import ProcessorSettings
 from patterns.processor.store import TransactionStore
 from tests.faults import FaultyClient
-from tests.patterns.processor.order_world import World
+from tests.patterns.processor.order_world import Order, World
 
 if TYPE_CHECKING:
     from tests.patterns.stores import Store
@@ -58,6 +60,43 @@ def test_what_cannot_be_claimed_for_now_is_delivered_again_alone(world: World) -
     assert [world.get(each).status for each in "ab"] == [Status.RUNNING, Status.COMPLETED]
     assert handler(batch("a", "b"), Context()) == {"batchItemFailures": []}
     assert world.get("a").status is Status.COMPLETED
+
+
+def test_a_connection_that_is_refused_holds_up_that_transaction_only(world: World) -> None:
+    def refuse() -> None:
+        raise EndpointConnectionError(endpoint_url="https://dynamodb")
+
+    world.submit("a")
+    world.submit("b")
+    world.client = FaultyClient(world.store.client, dict.fromkeys(range(5), refuse))
+    answer = lambda_handler(world.processor())(batch("a", "b"), Context())
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "100"}]}
+    assert world.get("b").status is Status.COMPLETED
+
+
+def test_a_state_its_own_class_refuses_is_parked_and_holds_up_nobody(world: World) -> None:
+    """Stored by code that accepted it: this code's `__post_init__` raises, as soon as the transaction is claimed."""
+
+    @dataclass(frozen=True)
+    class Strict(Order):
+        def __post_init__(self) -> None:
+            if self.price > 50:
+                raise ValueError("too dear")
+
+    for number, price in enumerate((60, 1, 60, 1)):
+        world.submit(f"order-{number}", price=price)
+    world.now += 80_000
+    strict: Processor[Any] = Processor(
+        cast("Any", world.client),
+        ProcessorSettings(table=world.table, shards=2),
+        StateCodec(Strict),
+        cast("Any", world.steps),
+        clock=lambda: world.now,
+    )
+    assert strict.sweep(lambda: 60_000).complete
+    assert [world.get(f"order-{number}").status for number in (1, 3)] == [Status.COMPLETED] * 2
+    assert {parked.transaction_id for parked in world.transactions.parked()} == {"order-0", "order-2"}
+    assert world.get("order-0").error == "state: ValueError: too dear"
 
 
 def test_out_of_time_the_rest_of_the_batch_is_left_to_the_next_invocation(world: World) -> None:

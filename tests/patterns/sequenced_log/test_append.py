@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
@@ -209,6 +209,12 @@ BAD_APPENDS: list[tuple[str, list[NewEvent], dict[str, Any], str]] = [
     ("a", identified("1", "1"), {}, "an id occurs twice"),
     ("a", [NewEvent({}, "")], {}, "event_id = ''"),
     ("a", identified("1"), {"append_id": "x"}, "append_id = 'x'"),
+    ("\ud800", events("1"), {}, "partition = '\\ud800'"),
+    ("a", [NewEvent({}, "\ud800")], {}, "event_id = '\\ud800': must be text of 1..256 bytes"),
+    ("a", [NewEvent({}, cast("Any", 7))], {}, "event_id = 7: must be text of 1..256 bytes"),
+    ("a", events("1"), {"append_id": "x" * 257}, "append_id = 'xxx"),
+    ("a", [NewEvent({"price": cast("Any", 1.5)})], {}, "events[0].data.price: float has no exact DynamoDB type"),
+    ("a", [NewEvent(cast("Any", "text"))], {}, "data = 'text': must be a dict"),
     ("a", events("1"), {"expected_sequence": -1}, "expected_sequence = -1: must be a whole number of at least 0"),
     ("a", events("1"), {"expected_sequence": True}, "expected_sequence = True"),
 ]
@@ -222,3 +228,4 @@ def test_a_bad_append_names_value_and_rule_and_writes_nothing(
         world.log().append(partition, batch, **options)
     assert message in str(error.value)
     assert world.client.scan(TableName=world.events_table)["Items"] == []
+    assert list(world.partitions().assigned()) == []

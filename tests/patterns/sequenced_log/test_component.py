@@ -140,6 +140,54 @@ def test_an_existing_events_table_is_adopted() -> None:
         graph(**{**adopted, "table_stream_arn": None})
 
 
+def test_a_further_consumer_knows_the_partitions_of_the_log_it_reads() -> None:
+    """Without the log's own registry it would not know which partition must wait for which."""
+
+    def program() -> None:
+        ledger = SequencedLog("ledger", CODE)  # pyright: ignore[reportArgumentType]
+        SequencedLog(
+            "statistics",
+            {
+                **CODE,  # pyright: ignore[reportArgumentType]
+                "table_name": ledger.table_name,
+                "table_arn": ledger.table_arn,
+                "table_stream_arn": ledger.table_stream_arn,
+                "log_name": "ledger",
+                "partitions_table_name": ledger.partitions_table_name,
+                "partitions_table_arn": ledger.partitions_table_arn,
+            },
+        )
+
+    made = record(program)
+    environments = {
+        node.name: LogEnvironment.from_environ(node.inputs["environment"]["variables"])
+        for node in made.of_type("aws:lambda/function:Function")
+    }
+    first, further = environments["ledger-consumer-function"], environments["statistics-consumer-function"]
+    assert (further.log, further.partitions_table, further.events_table) == (
+        "ledger",
+        first.partitions_table,
+        first.events_table,
+    )
+    assert (first.consumer, further.consumer) == ("ledger", "statistics")
+    assert first.consumers_table != further.consumers_table
+    partitions = table(made, "partitions").outputs["arn"]
+    given = grants(made, "statistics-consumer")
+    assert given[partitions] == {"dynamodb:GetItem"}
+    assert given[f"{partitions}/index/{PLACEMENT_INDEX}"] == {"dynamodb:Query"}
+
+
+ADOPTED = {"table_name": "t", "table_arn": "arn:aws:dynamodb:x:1:table/t", "table_stream_arn": "arn:aws:dynamodb:x:1:s"}
+REGISTRY = {"partitions_table_name": "p", "partitions_table_arn": "arn:aws:dynamodb:x:1:table/p", "log_name": "ledger"}
+
+
+@pytest.mark.parametrize("missing", [*REGISTRY, "table_name"])
+def test_a_registry_is_adopted_whole_and_with_its_events(missing: str) -> None:
+    given = {**REGISTRY, missing: None} if missing in REGISTRY else REGISTRY
+    with pytest.raises(InputError, match=f"input '{missing}' is missing"):
+        graph(**given, **(ADOPTED if missing in REGISTRY else {}))
+
+
 def test_appenders_get_their_rights_and_variables() -> None:
     def program() -> None:
         ledger = SequencedLog("ledger", CODE)  # pyright: ignore[reportArgumentType]
@@ -172,7 +220,9 @@ def test_appenders_get_their_rights_and_variables() -> None:
         ("checkpoint_every", 0, "must be 1..10000, got 0"),
         ("sweep_every_minutes", 61, "must be 1..60, got 61"),
         ("sweepers", 257, "must be 1..256, got 257"),
+        ("batch_size", 0, "must be 1..10000, got 0"),
         ("timeout_s", 4, "must be 5..900, got 4"),
+        ("consumer", "a~b", "must be 1..256 bytes without '~', got a~b"),
         ("handler", None, "is missing"),
         ("handlers", "x", "is not known"),
     ],

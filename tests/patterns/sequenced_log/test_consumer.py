@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from patterns.sequenced_log import GapError, InvalidInputError, Lag, NewEvent, Outcome
+from patterns.sequenced_log import GapError, InvalidInputError, Lag, NewEvent, Outcome, TooManyActionsError
+from tests.faults import Crash, FaultyClient
 from tests.patterns.sequenced_log.world import events, moving
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from patterns.sequenced_log import Event
     from tests.patterns.sequenced_log.world import World
 
@@ -87,6 +91,29 @@ def test_a_zombie_is_fenced_from_checkpoint_effects_and_release(world: World) ->
     assert world.item(table, effect["Put"]["Item"]) is None
 
 
+def test_a_zombies_effect_is_refused_although_its_successor_has_not_come_as_far(world: World) -> None:
+    """The token fences, not the place: a successor that has only just taken over, or an operator who has rewound."""
+    key: Any = {"partition": {"S": "~effect of a zombie"}, "sequence": {"N": "0"}}
+
+    def successor() -> None:
+        world.now_ms += 10_000  # longer than the lease
+        world.consumer().checkpoints.acquire("a", "successor", 0)
+
+    world.log().append("a", events(*"12"))
+    for take_over in (successor, lambda: world.consumer().replay("a", 0)):
+        world.consumer().replay("a", 0)
+
+        def paused(event: Event, take_over: Callable[[], object] = take_over) -> Any:
+            if event.sequence == 1:
+                return None
+            take_over()
+            return [{"Put": {"TableName": world.events_table, "Item": key}}]
+
+        assert world.run("a", paused).outcome is Outcome.LEASE_LOST
+        assert world.item(world.events_table, key) is None
+        assert world.consumer().checkpoints.get("a").sequence == 0
+
+
 def test_effects_returned_by_the_handler_are_written_with_the_checkpoint(world: World) -> None:
     world.log().append("a", events(*"12"))
 
@@ -137,6 +164,50 @@ def test_a_poison_event_is_tried_parked_passed_and_handled_at_an_operators_word(
     assert world.handled[-1] == ("a", 3)
     with pytest.raises(InvalidInputError, match="sequence = 3: is not parked"):
         consumer.redrive("a", 3)
+
+
+@pytest.mark.parametrize("trouble", ["conflict", "throttle", "lost answer", "crash before", "crash after"])
+def test_trouble_at_any_call_of_a_redrive_makes_its_effect_once(world: World, trouble: str) -> None:
+    key: Any = {"partition": {"S": "~counter"}, "sequence": {"N": "0"}}
+
+    def count_up(_event: Event) -> Any:
+        add = {"UpdateExpression": "ADD counted :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
+        return [{"Update": {"TableName": world.events_table, "Key": key, **add}}]
+
+    def refuse(_event: Event) -> None:
+        raise ValueError
+
+    for call in range(3):
+        world.log().append("a", events("x"))
+        world.run("a", refuse)
+        with suppress(Crash):
+            world.consumer(count_up, client=FaultyClient(world.client, {call: trouble})).redrive("a", call + 1)
+        with suppress(InvalidInputError):
+            world.consumer(count_up).redrive("a", call + 1)
+        assert world.item(world.events_table, key) == {**key, "counted": {"N": str(call + 1)}}
+        assert list(world.consumer().checkpoints.parked()) == []
+
+
+def test_a_reason_that_dynamodb_would_refuse_does_not_keep_an_event_from_being_parked(world: World) -> None:
+    def refuse(_event: Event) -> None:
+        raise ValueError("half a pair: \ud83d" + "x" * 2_000)
+
+    world.log().append("a", events("1"))
+    assert world.run("a", refuse, attempts=1).parked == 1
+    (parked,) = world.consumer().checkpoints.parked()
+    assert parked.reason == ("ValueError: half a pair: ?" + "x" * 2_000)[:1_000]
+
+
+def test_more_actions_than_a_transaction_holds_are_a_failure_in_a_run_and_in_a_redrive(world: World) -> None:
+    def too_many(_event: Event) -> Any:
+        return ["an action"] * 100
+
+    world.log().append("a", events("1"))
+    assert world.run("a", too_many, attempts=1).parked == 1
+    (parked,) = world.consumer().checkpoints.parked()
+    assert parked.reason == "TooManyActionsError: 100 actions: a transaction has room for 99"
+    with pytest.raises(TooManyActionsError, match="room for 99"):
+        world.consumer(too_many).redrive("a", 1)
 
 
 def test_attempts_add_up_over_runs_that_have_no_time_for_the_wait(world: World) -> None:

@@ -15,7 +15,7 @@ from patterns.sequenced_log.metrics import NAMESPACE
 from tests.patterns.sequenced_log.world import events, moving
 
 if TYPE_CHECKING:
-    from patterns.sequenced_log import Handler
+    from patterns.sequenced_log import Event, Handler
     from tests.patterns.sequenced_log.world import World
 
 
@@ -40,13 +40,16 @@ class Host:
     metrics: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def __call__(self, event: dict[str, Any], remaining_ms: int = 60_000) -> list[str]:
+        return [failure["itemIdentifier"] for failure in self.ask(event, remaining_ms)["batchItemFailures"]]
+
+    def ask(self, event: dict[str, Any], remaining_ms: int = 60_000) -> dict[str, Any]:
         function = ConsumerFunction(
             consumer=self.world.consumer(self.handle),
             invoke_again=self.invoked.append,
             emit=lambda line: self.metrics.append(json.loads(line)),
             sweepers=self.sweepers,
         )
-        return [failure["itemIdentifier"] for failure in function(event, Context(remaining_ms))["batchItemFailures"]]
+        return function(event, Context(remaining_ms))
 
     def total(self, metric: str) -> int:
         return sum(line.get(metric, 0) for line in self.metrics)
@@ -69,6 +72,19 @@ def test_a_trigger_runs_each_partition_once_and_a_second_delivery_does_nothing(w
     assert host.total("Handled") == 4
     assert (host.metrics[0]["Table"], host.metrics[0]["Consumer"]) == (world.events_table, "settlement")
     assert host.metrics[0]["_aws"]["CloudWatchMetrics"][0]["Namespace"] == NAMESPACE
+
+
+def test_records_in_the_wrong_order_after_a_redelivery_are_handled_in_the_right_one(world: World) -> None:
+    for note in "123":
+        world.log().append("a", events(note))
+    backwards = {"Records": [record("a", 3, "102"), record("a", 1, "100"), record("a", 2, "101")]}
+    checkpoints = world.consumer().checkpoints
+    active = checkpoints.acquire("a", "an active run that has read on to 2", 0, first=True)
+    assert Host(world)(backwards) == []
+    assert not checkpoints.release(active, 2, unless_wanted=True), "it has been told of 3"
+    assert checkpoints.release(active, 0)
+    assert Host(world)(backwards) == []
+    assert world.handled == [("a", 1), ("a", 2), ("a", 3)]
 
 
 def test_out_of_time_it_hands_over_until_all_is_done(world: World) -> None:
@@ -118,6 +134,7 @@ def test_a_sweep_finds_what_nobody_was_triggered_for_and_measures_the_lag(world:
     host({"scheduled_time": "2026-11-20T13:00:00Z"})
     assert (host.total("Lag"), host.total("LaggingPartitions")) == (3, 2)
     assert [partition for partition, _ in world.handled] == ["b", "a", "a", "a"]
+    assert sum("Handled" in line for line in host.metrics) == 1, "no run where one is active or nothing is left"
     world.now_ms += 1_001
     host({"scheduled_time": "2026-11-20T13:01:00Z"})
     assert world.handled[-1] == ("c", 1), "its run has died"
@@ -139,6 +156,35 @@ def test_a_divided_sweep_covers_every_partition_once(world: World) -> None:
     for event in host.invoked:
         host(event)
     assert sorted(world.handled) == sorted((f"p{number}", 1) for number in range(12))
+
+
+def test_an_operator_lists_what_is_parked_redrives_it_and_replays(world: World) -> None:
+    world.log().append("a", events(*"12"))
+    world.log().append("b", events("1"))
+    broken = True
+
+    def handle(event: Event) -> None:
+        if broken:
+            raise ValueError("cannot digest")
+        world.note(event)
+
+    host = Host(world, handle)
+    host({"Records": [record("a", 1, "100", 2), record("b", 1, "101")]})
+    parked = host.ask({"parked": {}})["parked"]
+    assert [(each["partition"], each["sequence"]) for each in parked] == [("a", 1), ("a", 2), ("b", 1)]
+    assert parked[0]["reason"] == "ValueError: cannot digest"
+    assert json.loads(json.dumps(parked)) == parked, "an answer of Lambda's is JSON"
+    assert [each["partition"] for each in host.ask({"parked": {"partition": "b"}})["parked"]] == ["b"]
+
+    broken = False
+    host.ask({"redrive": {"partition": "b", "sequence": 1}})
+    assert world.handled == [("b", 1)]
+    with pytest.raises(InvalidInputError, match="sequence = 1: is not parked"):
+        host.ask({"redrive": {"partition": "b", "sequence": 1}})
+    host.ask({"replay": {"partition": "a", "after": 1}})
+    assert world.handled == [("b", 1), ("a", 2)], "it runs at once"
+    with pytest.raises(InvalidInputError, match="after = 3: the partition has 2 events"):
+        host.ask({"replay": {"partition": "a", "after": 3}})
 
 
 def test_a_missing_or_malformed_variable_is_named() -> None:

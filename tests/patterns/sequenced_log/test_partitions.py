@@ -62,6 +62,19 @@ def test_children_wait_until_the_parent_is_done(world: World) -> None:
     assert [lag.partition for lag in consumer.lags(["a", "b", "c"])] == ["b", "c"]
 
 
+def test_skipping_to_the_end_of_a_split_partition_does_not_skip_its_children(world: World) -> None:
+    log = world.log()
+    log.append("a", events("1", "2"))
+    assert log.split("a", ["b", "c"]) == 3
+    log.append("b", events("3"))
+    consumer = world.consumer()
+    consumer.replay("a", 3)
+    report = consumer.run("a")
+    assert (report.outcome, report.handled, report.children) == (Outcome.FINISHED, 0, ("b", "c"))
+    assert consumer.run("b").outcome is Outcome.CAUGHT_UP
+    assert world.handled == [("b", 1)]
+
+
 def test_a_crash_at_any_call_of_a_split_and_another_try_split_once(world: World) -> None:
     for call in range(6):
         for trouble in ("crash before", "crash after", "lost answer", "conflict"):
@@ -89,6 +102,7 @@ def test_an_appender_that_races_the_split_gets_in_before_it_or_is_told(world: Wo
     [
         (["b"], "children = ['b']: must be 2..16 different names"),
         (["b", "b"], "must be 2..16 different names"),
+        (["b", "a"], "children = ['b', 'a']: must be 2..16 different names, none of them the parent's"),
         (["b", "x~"], "without '~'"),
         (["b", "used"], "children = ['used']: must be names that have never been used"),
     ],
