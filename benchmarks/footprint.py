@@ -26,6 +26,7 @@ from cli.funding import fund_players
 from cli.players import PlayerPool
 from cli.service import service_token
 from components.code_archive import archive_bytes
+from local.emulator import IDLE_WORKER_S
 from local.environment import down, up
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ START_UP_BUDGET = 1.3
 AT_REST_BUDGET_MB = 700
 
 _BURST_CLIENTS = 8
-_AT_REST_S = 30
+_AT_REST_S = IDLE_WORKER_S + 30
 
 _BASELINE = "import boto3; boto3.client('dynamodb')"
 

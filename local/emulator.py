@@ -38,7 +38,8 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _READY_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0
 _KILL_TIMEOUT_S = 5.0
-_IDLE_WORKER_S = 120
+IDLE_WORKER_S = 120
+"""How long a function's process but the first is kept without work."""
 
 
 class PortTaken(Exception):  # noqa: N818 - a statement of what is the case
@@ -243,7 +244,7 @@ class Emulator:
             # Signatures are checked, and a role may do what its policies grant; the account's own key may do all.
             "AUTH": "true",
             "LAMBDA_EXECUTOR": "local",
-            "LAMBDA_WARM_TTL_SECONDS": str(_IDLE_WORKER_S),
+            "LAMBDA_WARM_TTL_SECONDS": str(IDLE_WORKER_S),
             "LOG_LEVEL": "WARNING",
             "MALLOC_ARENA_MAX": "2",
             "TMPDIR": str(temporary),
