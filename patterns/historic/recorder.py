@@ -244,7 +244,7 @@ class Recorder:
         if arrival.position == head.position:
             share.repeated += 1
             return
-        anchor = NOTHING
+        anchor, earliest_ms, latest_ms = NOTHING, 0, None
         span = whole_span(share.item)
         for version in self._tiers.versions(
             share.collection, *span, forward=False, page=_RECOVERY_PAGE, consistent=True
@@ -252,20 +252,37 @@ class Recorder:
             if version.position == arrival.position:
                 share.repeated += 1
                 return
-            if version.position < arrival.position and not version.recovered:
+            if version.position > arrival.position:
+                latest_ms = version.at_ms
+                continue
+            earliest_ms = max(earliest_ms, version.at_ms)
+            if not version.recovered:
                 anchor = head_of(version)
                 break
-        stored = self._version(arrival, share, anchor, linked=False, recovered=arrival.position)
+        between_ms = (earliest_ms, latest_ms)
+        stored = self._version(arrival, share, anchor, linked=False, recovered=arrival.position, between_ms=between_ms)
         share.recovered += self._end.put_recovered(stored)
 
-    def _version(self, arrival: Arrival, share: _Share, head: Head, *, linked: bool, recovered: str = "") -> Image:
+    def _version(
+        self,
+        arrival: Arrival,
+        share: _Share,
+        head: Head,
+        *,
+        linked: bool,
+        recovered: str = "",
+        between_ms: tuple[int, int | None] = (0, None),
+    ) -> Image:
         change = arrival.change
         signature = self._attribution(change)
         signed_ms = arrival.at_ms if signature.at_ms is None else signature.at_ms
         # A clock that runs ahead must not carry all later versions with it into the future, and one that runs back must
         # not make an item's times go back: as-of searches in them.
         is_plausible = abs(signed_ms - arrival.at_ms) <= _LARGEST_SKEW_MS
-        at_ms = max(head.at_ms, signed_ms if is_plausible else arrival.at_ms)
+        earliest_ms, latest_ms = between_ms
+        at_ms = max(head.at_ms, earliest_ms, signed_ms if is_plausible else arrival.at_ms)
+        if latest_ms is not None:
+            at_ms = min(at_ms, latest_ms)
         number = head.number if recovered else head.number + 1
         omit_after = estimated_size(change.after) > LARGEST_IMAGE
         room = LARGEST_IMAGE - (0 if omit_after else estimated_size(change.after))

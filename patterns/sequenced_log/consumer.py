@@ -183,7 +183,7 @@ class Consumer:
         Raises
         ------
         InvalidInputError
-            It is not parked.
+            It is not parked, or these are no partition's name and number.
         GapError
             It is no longer in the log.
         TooManyActionsError
@@ -191,6 +191,8 @@ class Consumer:
         Exception
             What the handler raises, and DynamoDB's refusal of its actions; the event stays parked.
         """
+        check_name("partition", partition)
+        check_sequence("sequence", sequence)
         if all(parked.sequence != sequence for parked in self.checkpoints.parked(partition)):
             raise InvalidInputError("sequence", sequence, f"is not parked in partition {partition!r}")
         event = next(iter(self.log.read(partition, sequence - 1)), None)

@@ -21,7 +21,7 @@ from patterns.dynamodb.retries import JITTER, Retries
 from patterns.sequenced_log.checkpoints import Checkpoints
 from patterns.sequenced_log.consumer import Consumer, Outcome, RunReport
 from patterns.sequenced_log.environment import LogEnvironment
-from patterns.sequenced_log.errors import GapError
+from patterns.sequenced_log.errors import GapError, InvalidInputError
 from patterns.sequenced_log.event_log import EventLog
 from patterns.sequenced_log.events import KeyNames
 from patterns.sequenced_log.metrics import metric_line
@@ -88,20 +88,22 @@ class ConsumerFunction:
         ExceptionGroup
             Not for stream records: what the failed runs raised.
         InvalidInputError, GapError
-            What `Consumer.redrive` and `Consumer.replay` say to an operator.
+            What `Consumer.redrive` and `Consumer.replay` say to an operator, and to one whose words are none of these.
         """
         deadline_ms = self.consumer.checkpoints.clock() + context.get_remaining_time_in_millis() - self.margin_ms
         if "Records" in event:
             return self._triggered(event["Records"], deadline_ms)
         if "parked" in event:
-            parked = islice(self.consumer.checkpoints.parked(**event["parked"]), _MOST_LISTED)
+            asked = _asked(event, "parked", optional=("partition",))
+            parked = islice(self.consumer.checkpoints.parked(**asked), _MOST_LISTED)
             return {"parked": [asdict(each) for each in parked]}
         if "redrive" in event:
-            self.consumer.redrive(**event["redrive"])
+            self.consumer.redrive(**_asked(event, "redrive", "partition", "sequence"))
             return {}
         if "replay" in event:
-            self.consumer.replay(**event["replay"])
-            errors = self._run_all({event["replay"]["partition"]: 0}, deadline_ms)
+            asked = _asked(event, "replay", "partition", "after")
+            self.consumer.replay(**asked)
+            errors = self._run_all({asked["partition"]: 0}, deadline_ms)
         elif "partition" in event:
             errors = self._run_all({event["partition"]: 0}, deadline_ms)
         elif self.sweepers > 1 and "sweep" not in event:
@@ -200,6 +202,15 @@ def event_log(environ: Mapping[str, str] = os.environ) -> EventLog:
         A variable is missing or malformed.
     """
     return _event_log(LogEnvironment.from_environ(environ), dynamodb_client())
+
+
+def _asked(event: Mapping[str, Any], order: str, *needed: str, optional: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what an operator's order names."""
+    given: Mapping[str, Any] | None = event[order] if isinstance(event[order], dict) else None
+    if given is None or not {*needed} <= given.keys() <= {*needed, *optional}:
+        rule = f"must be an object with {' and '.join(needed)}" if needed else f"may name {' and '.join(optional)}"
+        raise InvalidInputError(order, event[order], rule)
+    return dict(given)
 
 
 def consumer_function(handle: Handler, environ: Mapping[str, str] = os.environ) -> ConsumerFunction:

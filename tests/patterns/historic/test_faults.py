@@ -16,6 +16,8 @@ from tests.faults import Crash, FaultyClient
 from tests.patterns.historic.world import KEYS, SIGNATURE, START_MS, Source, World, account, stored
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.patterns.stores import Store
 
 
@@ -198,6 +200,22 @@ def test_a_stream_that_was_switched_off_and_on_goes_on_where_it_was(store: Store
     world.deliver(*again.records)
     assert [version.number for version in world.versions(account())] == [1, 2, 3, 4]
     assert verify(world.history, account(), current=again.items[str(account())]).holds
+
+
+@pytest.mark.parametrize("order", [(0, 3, 1, 2), (0, 3, 2, 1)])
+def test_the_times_of_what_is_found_late_lie_between_those_of_its_neighbours(
+    store: Store, order: Sequence[int]
+) -> None:
+    """The second and third writers' clocks run ahead, and behind."""
+    world, key = World(store), account()
+    for number, wrong_ms in enumerate((0, 50_000, -50_000, 0)):
+        signature = SIGNATURE.sign("ann", "test", f"change-{number}", world.source.now_ms + wrong_ms)
+        world.source.put(key, by=None, why="", **signature)
+    for number in order:
+        world.deliver(world.source.records[number])
+    times = [version.at_ms for version in world.versions(key)]
+    assert times == sorted(times)
+    assert verify(world.history, key, current=world.source.items[str(key)]).holds
 
 
 @pytest.mark.parametrize("step_ms", [-5_000, 0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -185,6 +186,28 @@ def test_an_operator_lists_what_is_parked_redrives_it_and_replays(world: World) 
     assert world.handled == [("b", 1), ("a", 2)], "it runs at once"
     with pytest.raises(InvalidInputError, match="after = 3: the partition has 2 events"):
         host.ask({"replay": {"partition": "a", "after": 3}})
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        (
+            {"redrive": {"partition": "a"}},
+            "redrive = {'partition': 'a'}: must be an object with partition and sequence",
+        ),
+        ({"redrive": {"partition": "a", "sequence": "1"}}, "sequence = '1'"),
+        ({"redrive": ["a", 1]}, "redrive = ['a', 1]: must be an object"),
+        ({"replay": {"partition": "a", "before": 1}}, "must be an object with partition and after"),
+        ({"replay": {"partition": 7, "after": 1}}, "partition = 7"),
+        ({"parked": {"of": "a"}}, "parked = {'of': 'a'}: may name partition"),
+        ({"parked": True}, "parked = True: may name partition"),
+    ],
+)
+def test_an_order_that_makes_no_sense_says_why(world: World, asked: dict[str, Any], text: str) -> None:
+    world.log().append("a", events("1"))
+    with pytest.raises(InvalidInputError, match=re.escape(text)):
+        Host(world, world.note).ask(asked)
+    assert world.handled == []
 
 
 def test_a_missing_or_malformed_variable_is_named() -> None:
