@@ -90,6 +90,7 @@ class DeliveryEngine:
         self._finished_readers = 0
         self._mappings: tuple[EventSourceMapping | Pipe, ...] = (*wiring.pipes, *wiring.mappings)
         self._at_start: dict[int, set[str]] = {}
+        self._discovered: set[int] = set()
         self._readers: dict[tuple[int, str], ShardReader] = {}
         self._discovery_errors: dict[int, str] = {}
         self._actors: dict[tuple[int, str], ShardActor] = {}
@@ -173,6 +174,8 @@ class DeliveryEngine:
         deadline = time.monotonic() + timeout_s
         before = None
         while time.monotonic() < deadline:
+            # Asked before the readers are listed, so that these are all of them.
+            discovered = self._discovered_all()
             readers = list(self._readers.items())
             polls = [reader.empty_polls for _, reader in readers]
             # The first empty page may have been asked for before now; the second was not.
@@ -189,9 +192,11 @@ class DeliveryEngine:
                 time.sleep(0.005)
             # Nothing was read since the last round either: so no pipe put anything its consumers have not seen.
             after = [reader.consumer.counts.records for reader in list(self._readers.values())]
-            if after == before and self._discovered_all():
+            if discovered and after == before:
                 return True
             before = after
+            if not discovered:
+                time.sleep(0.005)
         return False
 
     def announce(self, stream_arn: str) -> None:
@@ -247,16 +252,21 @@ class DeliveryEngine:
             self._stopping.wait(0.25)
 
     def _discovered_all(self) -> bool:
-        return all(number in self._at_start for number, mapping in enumerate(self._mappings) if mapping.enabled)
+        enabled = {number for number, mapping in enumerate(self._mappings) if mapping.enabled}
+        return enabled <= self._discovered and self._finished() == self._finished_readers
+
+    def _finished(self) -> int:
+        return sum(reader.consumer.finished for reader in list(self._readers.values()))
 
     def _discover_if_due(self) -> bool:
         now_ms = self._clock()
-        finished = sum(reader.consumer.finished for reader in self._readers.values())
+        finished = self._finished()
         if now_ms < self._next_discovery_ms and finished == self._finished_readers:
             return False
-        self._finished_readers = finished
         self._next_discovery_ms = now_ms + self._discovery_ms
-        return sum(self._discover(number, item) for number, item in enumerate(self._mappings) if item.enabled) > 0
+        added = sum(self._discover(number, item) for number, item in enumerate(self._mappings) if item.enabled)
+        self._finished_readers = finished
+        return added > 0
 
     def _discover(self, number: int, mapping: EventSourceMapping | Pipe) -> int:
         try:
@@ -278,6 +288,7 @@ class DeliveryEngine:
             if skips_history or all(self._is_over(mapping, parent, shards) for parent in shard.parent_ids):
                 self._readers[number, shard_id] = self._reader(mapping, shard_id, from_start=from_start)
                 added += 1
+        self._discovered.add(number)
         return added
 
     def _is_over(self, mapping: EventSourceMapping | Pipe, shard_id: str, listed: Mapping[str, Shard]) -> bool:

@@ -11,13 +11,23 @@ import pytest
 from local.delivery.engine import DeliveryEngine, epoch_ms
 from local.delivery.mappings import Batching
 from local.delivery.memory import MemoryInvoker, MemoryQueues, MemoryStreams
-from tests.delivery.world import FUNCTION, STREAM, TABLE_STREAM, mapping, of, partition_keys, pipe, sequence_numbers
+from tests.delivery.world import (
+    FUNCTION,
+    KINESIS,
+    STREAM,
+    TABLE_STREAM,
+    mapping,
+    of,
+    partition_keys,
+    pipe,
+    sequence_numbers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from local.delivery.mappings import Source, Wiring
-    from local.delivery.ports import Page
+    from local.delivery.ports import Page, Shard
     from local.delivery.records import Json
 
 
@@ -85,6 +95,43 @@ def test_drain_waits_for_what_pipes_put_and_a_batch_of_one_key_is_never_run_twic
         assert engine.drain(20)
         assert len(handled) == 300
         assert not any(overlaps)
+    finally:
+        assert engine.stop()
+
+
+def test_drain_waits_for_streams_not_yet_asked_for_their_shards() -> None:
+    class Undiscovered(MemoryStreams):
+        def shards(self, source: Source) -> Sequence[Shard]:
+            time.sleep(0.01)  # the draining thread is in its loop, at any place in it, when the answer comes
+            return super().shards(source)
+
+    for _ in range(30):
+        handled: list[str] = []
+        streams = Undiscovered(epoch_ms)
+        streams.create(STREAM)
+        number = streams.put(STREAM, "a", b"{}").sequence_number
+        invoker = MemoryInvoker({FUNCTION: lambda event, to=handled: to.extend(sequence_numbers(event))})
+        engine = DeliveryEngine(of(mapping(Batching(1))), streams, invoker, MemoryQueues(), streams)
+        engine.start()
+        try:
+            assert engine.drain(20)
+            assert handled == [number]
+        finally:
+            assert engine.stop()
+
+
+def test_drain_waits_for_the_children_of_a_shard_that_was_split() -> None:
+    handled: list[str] = []
+    engine, streams = engine_over(of(mapping(Batching(1))), lambda event: handled.extend(sequence_numbers(event)))
+    parent = streams.shards(KINESIS)[0].shard_id
+    before = streams.put(STREAM, "a", b"{}").sequence_number
+    engine.start()
+    try:
+        assert engine.drain(20)
+        streams.split(STREAM, parent)
+        after = streams.put(STREAM, "a", b"{}").sequence_number
+        assert engine.drain(20)
+        assert handled == [before, after]
     finally:
         assert engine.stop()
 
