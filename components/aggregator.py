@@ -11,7 +11,7 @@ from components.grants import Statement
 from components.inputs import InputError, check_inputs, check_range
 from components.runtime_layer import runtime_layer_arn
 from components.schedule import Schedule
-from components.table import KeyType, Projection, Table, adopt_table
+from components.table import KeyType, Projection, Table, adopt_table, right_on
 
 _HASH_KEY = "group_id"
 _RANGE_KEY = "entry"
@@ -245,14 +245,9 @@ class Aggregator(pulumi.ComponentResource):
 
     def grant_operate(self, function: Function) -> None:
         """Let a function that was given `adding_variables` read groups, list the unfinished ones and fire them."""
-        actions = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
-        function.allow(
-            f"operates-{self.pulumi_resource_name}",
-            [
-                {"actions": actions, "resources": [self.table_arn]},
-                {"actions": ["dynamodb:Query"], "resources": [pulumi.Output.concat(self.table_arn, "/index/", _INDEX)]},
-            ],
-        )
+        using = right_on(self.table_arn, "GetItem", "Query", "UpdateItem")
+        listing = right_on(self.table_arn, "Query", index=_INDEX)
+        function.allow(f"operates-{self.pulumi_resource_name}", [using, listing])
 
 
 def _completion(name: str, args: AggregatorArgs) -> str:

@@ -11,7 +11,7 @@ from components.grants import Statement
 from components.inputs import InputError, check_inputs, check_range
 from components.runtime_layer import runtime_layer_arn
 from components.schedule import Schedule
-from components.table import KeyType, Projection, Table, adopt_table
+from components.table import KeyType, Projection, Table, adopt_table, right_on
 
 _INDEX = "pending"
 # Lambda kills the function at its timeout; the lease outlives it, so that two never process a bucket at a time.
@@ -205,10 +205,6 @@ class PeriodicAggregator(pulumi.ComponentResource):
 
     def grant_read(self, function: Function) -> None:
         """Let a function that was given `adding_variables` read buckets, and list those that are not processed."""
-        function.allow(
-            f"reads-{self.pulumi_resource_name}",
-            [
-                {"actions": ["dynamodb:GetItem", "dynamodb:Query"], "resources": [self.table_arn]},
-                {"actions": ["dynamodb:Query"], "resources": [pulumi.Output.concat(self.table_arn, "/index/", _INDEX)]},
-            ],
-        )
+        reading = right_on(self.table_arn, "GetItem", "Query")
+        listing = right_on(self.table_arn, "Query", index=_INDEX)
+        function.allow(f"reads-{self.pulumi_resource_name}", [reading, listing])

@@ -1,7 +1,7 @@
 """Processor: a table of ongoing transactions, the function that drives them, the schedule that finds what is due."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -12,7 +12,7 @@ from components.grants import Statement
 from components.inputs import check_inputs, check_range
 from components.runtime_layer import runtime_layer_arn
 from components.schedule import Schedule
-from components.table import AdoptedTable, KeyType, Projection, Table, adopt_table
+from components.table import AdoptedTable, KeyType, Projection, Table, adopt_table, right_on
 
 DUE_INDEX = "due"
 # Only new, handed over and re-driven transactions carry the mark; the claim takes it off, and no progress write has it.
@@ -196,27 +196,20 @@ class Processor(pulumi.ComponentResource):
 
     def grant_submit(self, function: Function) -> None:
         """Let a function submit transactions and ask where they are."""
-        self._allow(function, "submits-to", "PutItem", "GetItem")
+        self._allow(function, "submits-to", right_on(self.table_arn, "PutItem", "GetItem"))
 
     def grant_audit(self, function: Function) -> None:
         """Let a function read all transactions, and write none."""
-        self._allow(function, "audits", "GetItem", "BatchGetItem", "Scan")
+        self._allow(function, "audits", right_on(self.table_arn, "GetItem", "BatchGetItem", "Scan"))
 
     def grant_operate(self, function: Function) -> None:
         """Let a function look up, list, re-drive and abandon transactions."""
-        listing: Statement = {
-            "actions": ["dynamodb:Query"],
-            "resources": [pulumi.Output.concat(self.table_arn, "/index/", DUE_INDEX)],
-        }
-        self._allow(function, "operates", "GetItem", "UpdateItem", further=[listing])
+        listing = right_on(self.table_arn, "Query", index=DUE_INDEX)
+        self._allow(function, "operates", right_on(self.table_arn, "GetItem", "UpdateItem"), listing)
 
-    def _allow(self, function: Function, edge: str, *actions: str, further: Sequence[Statement] = ()) -> None:
-        # Each right is a policy with a name of its own, so that a function can have any of them together.
-        statement: Statement = {
-            "actions": [f"dynamodb:{action}" for action in actions],
-            "resources": [self.table_arn],
-        }
-        function.allow(f"{edge}-{self.pulumi_resource_name}", [statement, *further])
+    def _allow(self, function: Function, edge: str, *rights: Statement) -> None:
+        # A policy with a name of its own for each edge, so that a function can have any of them together.
+        function.allow(f"{edge}-{self.pulumi_resource_name}", rights)
 
 
 def _new_table(name: str, args: ProcessorArgs, opts: pulumi.ResourceOptions) -> Table | AdoptedTable:

@@ -11,7 +11,7 @@ from components.function import Function
 from components.inputs import InputError, check_inputs, check_range
 from components.runtime_layer import runtime_layer_arn
 from components.schedule import Schedule
-from components.table import AdoptedTable, KeyType, Projection, Table, adopt_table
+from components.table import AdoptedTable, KeyType, Projection, Table, adopt_table, right_on
 
 PLACEMENT_INDEX = "by_placement"
 METRICS_NAMESPACE = "Patterns/SequencedLog"
@@ -286,24 +286,15 @@ class SequencedLog(pulumi.ComponentResource):
 
     def grant_append(self, function: Function) -> None:
         """Let a function append and read events. Nobody is granted to change or delete one."""
-        actions = ["dynamodb:PutItem", "dynamodb:Query", "dynamodb:BatchGetItem"]
-        function.allow(
-            f"appends-to-{self.pulumi_resource_name}",
-            [
-                {"actions": actions, "resources": [self.table_arn]},
-                {"actions": ["dynamodb:PutItem"], "resources": [self.partitions_table_arn]},
-            ],
-        )
+        appending = right_on(self.table_arn, "PutItem", "Query", "BatchGetItem")
+        registering = right_on(self.partitions_table_arn, "PutItem")
+        function.allow(f"appends-to-{self.pulumi_resource_name}", [appending, registering])
 
     def grant_split(self, function: Function) -> None:
         """Let a function split partitions."""
-        function.allow(
-            f"splits-{self.pulumi_resource_name}",
-            [
-                {"actions": ["dynamodb:PutItem", "dynamodb:Query"], "resources": [self.table_arn]},
-                {"actions": ["dynamodb:PutItem", "dynamodb:UpdateItem"], "resources": [self.partitions_table_arn]},
-            ],
-        )
+        closing = right_on(self.table_arn, "PutItem", "Query")
+        registering = right_on(self.partitions_table_arn, "PutItem", "UpdateItem")
+        function.allow(f"splits-{self.pulumi_resource_name}", [closing, registering])
 
 
 def _adopted_registry(name: str, args: SequencedLogArgs, parent: pulumi.Resource) -> AdoptedTable | None:

@@ -359,12 +359,25 @@ def _index(index: TableIndexArgs) -> aws.dynamodb.TableGlobalSecondaryIndexArgs:
     )
 
 
+def right_on(table_arn: pulumi.Output[str], *actions: str, index: str | None = None) -> Statement:
+    """Return the right to use a table, for a policy that has a name of its own.
+
+    Parameters
+    ----------
+    table_arn
+        ARN of the table.
+    actions, index
+        As for `Table.grant`.
+    """
+    resource = table_arn if index is None else pulumi.Output.concat(table_arn, "/index/", index)
+    return {"actions": [f"dynamodb:{action}" for action in actions], "resources": [resource]}
+
+
 def _grant(table: str, arn: pulumi.Output[str], function: Function, actions: Sequence[str], index: str | None) -> None:
     if not actions:
         raise InputError("Table", table, "actions", "must list at least one DynamoDB action")
-    resource = arn if index is None else pulumi.Output.concat(arn, "/index/", index)
-    statement: Statement = {"actions": [f"dynamodb:{action}" for action in actions], "resources": [resource]}
-    function.allow(f"uses-{table}" if index is None else f"uses-{table}-{index}", [statement])
+    right = right_on(arn, *actions, index=index)
+    function.allow(f"uses-{table}" if index is None else f"uses-{table}-{index}", [right])
 
 
 def _subscribe(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
-from random import random
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from functions.environment import CandlesEnvironment
 from functions.market_data.closing import CandleWriter
 from functions.observability import build_logger
 from patterns.dynamodb.client import dynamodb_client
+from patterns.dynamodb.retries import JITTER
 from patterns.periodic_aggregator.settings import PeriodicAggregatorSettings
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _environment = CandlesEnvironment.from_environ(os.environ)
 _logger = build_logger(_environment)
 _client = dynamodb_client()
 _minutes = PeriodicAggregatorSettings.from_environ(os.environ).aggregator(
-    _client, clock=now_ms, sleep=sleep, random=random
+    _client, clock=now_ms, sleep=sleep, random=JITTER
 )
 _writer = CandleWriter(_client, _environment.candles_table)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from random import random
 from time import sleep
 from typing import Any
 
@@ -14,6 +13,7 @@ from functions.market_data.collecting import collect_batch
 from functions.market_data.telling import tell_commits
 from functions.observability import build_logger
 from patterns.dynamodb.client import dynamodb_client
+from patterns.dynamodb.retries import JITTER
 from patterns.periodic_aggregator.metrics import emf_metric
 from patterns.periodic_aggregator.settings import PeriodicAggregatorSettings
 
@@ -23,7 +23,7 @@ _minutes = PeriodicAggregatorSettings.from_environ(os.environ).aggregator(
     dynamodb_client(),
     clock=now_ms,
     sleep=sleep,
-    random=random,
+    random=JITTER,
     metric=emf_metric("market", now_ms, service=_environment.powertools_service_name),
 )
 _feed = live_feed(_environment.feed_http_host, os.environ, now_ms, _logger)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from random import random
 from time import sleep
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
@@ -12,7 +11,7 @@ from functions.environment import ExpiryEnvironment
 from functions.expiry_records import Expirer, Side
 from functions.observability import build_logger
 from patterns.dynamodb.client import LEAN_CONFIG, dynamodb_client, shared_session
-from patterns.dynamodb.retries import Retries
+from patterns.dynamodb.retries import JITTER, Retries
 
 if TYPE_CHECKING:
     from types_boto3_kinesis import KinesisClient
@@ -40,7 +39,7 @@ _expirer = Expirer(
     kinesis=cast("KinesisClient", shared_session().create_client("kinesis", config=LEAN_CONFIG)),  # pyright: ignore[reportUnknownMemberType]
     stream_name=_environment.orders_stream,
     clock=now_ms,
-    retries=Retries(sleep=sleep, random=random, attempts=5, first_wait_ms=100),
+    retries=Retries(sleep=sleep, random=JITTER, attempts=5, first_wait_ms=100),
 )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from random import random
 from time import sleep
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from market.money import format_price
 from market.timestamps import parse_utc
 from patterns.dynamodb.client import dynamodb_client
 from patterns.dynamodb.page_token import encode_page_token
+from patterns.dynamodb.retries import JITTER
 from patterns.periodic_aggregator.settings import PeriodicAggregatorSettings
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def build(
     clock
         Tells which minute runs.
     """
-    collected = minutes.aggregator(client, clock=clock, sleep=sleep, random=random)
+    collected = minutes.aggregator(client, clock=clock, sleep=sleep, random=JITTER)
     candles = CandleStore(client, environment.candles_table, collected)
     books = BookStore(client, environment.asks_table, environment.standing_bids_table, environment.tape_table, clock)
     digits = environment.currency_digits

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from random import random
 from time import sleep
 from typing import Any
 
@@ -15,11 +14,12 @@ from functions.settling.notifications import notify_of_gathered
 from patterns.aggregator.firing import complete_groups
 from patterns.aggregator.settings import AggregatorSettings
 from patterns.dynamodb.client import dynamodb_client
+from patterns.dynamodb.retries import JITTER
 
 _environment = NotifierEnvironment.from_environ(os.environ)
 _logger = build_logger(_environment)
 _orders = AggregatorSettings.from_environ(os.environ, is_complete).aggregator(
-    dynamodb_client(), clock=now_ms, sleep=sleep, random=random
+    dynamodb_client(), clock=now_ms, sleep=sleep, random=JITTER
 )
 _notify = notify_of_gathered(_environment.notifications_table)
 

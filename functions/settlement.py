@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from random import random
 from time import sleep
 
 from functions.accounts.ledger import Ledger
@@ -17,6 +16,7 @@ from functions.settling.steps import SettlementSteps
 from functions.settling.tape_reader import TapeReader
 from patterns.aggregator.settings import AggregatorSettings
 from patterns.dynamodb.client import dynamodb_client
+from patterns.dynamodb.retries import JITTER
 from patterns.processor.lambda_events import lambda_handler
 from patterns.processor.processor import Processor
 from patterns.processor.settings import ProcessorSettings
@@ -30,7 +30,7 @@ _steps = SettlementSteps(
     tape=TapeReader(_client, _environment.tape_table),
     ledger=Ledger(_client, _environment.accounts_table, _environment.journal_table),
     orders=AggregatorSettings.from_environ(os.environ, is_complete).aggregator(
-        _client, clock=now_ms, sleep=sleep, random=random
+        _client, clock=now_ms, sleep=sleep, random=JITTER
     ),
     notifications_table=_environment.notifications_table,
     spread=_threads.map,

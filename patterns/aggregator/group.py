@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
@@ -10,6 +9,7 @@ from zlib import crc32
 
 from patterns.aggregator.errors import InvalidKeyError
 from patterns.dynamodb.items import Item, decode_item, read_int, read_str
+from patterns.dynamodb.texts import is_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,8 +161,6 @@ def pending_key(state: GroupState, group_id: str) -> AttributeValueTypeDef:
 
 
 def _check_key(name: str, value: object, longest: int) -> str:
-    if isinstance(value, str):
-        with suppress(UnicodeEncodeError):  # half of a surrogate pair, for example
-            if 1 <= len(value.encode()) <= longest:
-                return value
-    raise InvalidKeyError(name, value, f"must be text of 1 to {longest} bytes in UTF-8")
+    if not is_text(value, longest):
+        raise InvalidKeyError(name, value, f"must be text of 1 to {longest} bytes in UTF-8")
+    return value

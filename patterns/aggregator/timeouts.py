@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import random
 import time
 from typing import Any
 
 from patterns.aggregator.settings import AggregatorSettings
 from patterns.dynamodb.client import dynamodb_client
+from patterns.dynamodb.retries import JITTER
 
 
 def handler(_event: Any, _context: Any) -> dict[str, int]:
@@ -17,7 +17,7 @@ def handler(_event: Any, _context: Any) -> dict[str, int]:
     A run takes 1,000 groups at most, the next one goes on. It may run twice at a time, late or not at all for a while.
     """
     groups = AggregatorSettings.from_environ(os.environ).aggregator(
-        dynamodb_client(), clock=lambda: time.time_ns() // 1_000_000, sleep=time.sleep, random=random.random
+        dynamodb_client(), clock=lambda: time.time_ns() // 1_000_000, sleep=time.sleep, random=JITTER
     )
     answer = {"completed_by_timeout": groups.complete_overdue()}
     print(answer)

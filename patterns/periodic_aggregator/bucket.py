@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from zlib import crc32
 
 from patterns.dynamodb.items import Item, decode_item, read_int, read_str
+from patterns.dynamodb.texts import is_text
 from patterns.periodic_aggregator.errors import InvalidKeyError, InvalidRecordError
 
 if TYPE_CHECKING:
@@ -140,8 +140,6 @@ def check_record(new: NewRecord) -> NewRecord:
 
 
 def _check_text(name: str, value: object, longest: int) -> str:
-    if isinstance(value, str):
-        with suppress(UnicodeEncodeError):  # half of a surrogate pair, for example
-            if 1 <= len(value.encode()) <= longest:
-                return value
-    raise InvalidKeyError(name, value, f"must be text of 1 to {longest} bytes in UTF-8")
+    if not is_text(value, longest):
+        raise InvalidKeyError(name, value, f"must be text of 1 to {longest} bytes in UTF-8")
+    return value

@@ -20,6 +20,7 @@ from typing import (
 )
 from typing import get_type_hints as type_hints
 
+from patterns.dynamodb.texts import utf8_bytes
 from patterns.processor.errors import StateError
 
 if TYPE_CHECKING:
@@ -161,11 +162,8 @@ def _convert(value: Any, kind: Any, path: str, *, encoding: bool) -> Any:  # noq
 def _storable(value: Any, path: str) -> Any:
     if type(value) is int and abs(value) >= 10**38:
         raise StateError(f"{path}: integers have at most 38 digits")
-    if type(value) is str:
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise StateError(f"{path}: {value!r:.80} holds half a surrogate pair") from None
+    if type(value) is str and utf8_bytes(value) is None:
+        raise StateError(f"{path}: {value!r:.80} holds half a surrogate pair")
     return value
 
 

@@ -11,6 +11,7 @@ from zlib import crc32
 from patterns.dynamodb.item_size import value_size
 from patterns.dynamodb.items import Item, decode_item, encode_item
 from patterns.dynamodb.retries import JITTER, Retries
+from patterns.dynamodb.texts import is_text
 from patterns.processor.errors import InvalidTransactionIdError, StateTooLargeError, TransactionNotFoundError
 from patterns.processor.settings import now_ms
 from patterns.processor.transaction import DUE_AT, DUE_INDEX, DUE_SHARD, KEY, Transaction, from_item, to_item
@@ -133,10 +134,5 @@ def check_id(transaction_id: object) -> None:
     InvalidTransactionIdError
         It is no text of 1 to 256 bytes in UTF-8.
     """
-    if type(transaction_id) is str:
-        try:
-            if 1 <= len(transaction_id.encode()) <= _LONGEST_ID:
-                return
-        except UnicodeEncodeError:  # half a surrogate pair
-            pass
-    raise InvalidTransactionIdError(transaction_id)
+    if type(transaction_id) is not str or not is_text(transaction_id, _LONGEST_ID):
+        raise InvalidTransactionIdError(transaction_id)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from patterns.dynamodb.items import read_int, read_str
+from patterns.dynamodb.texts import storable
 
 if TYPE_CHECKING:
     from patterns.dynamodb.items import Item
@@ -119,7 +120,7 @@ class Transaction(Generic[S]):
 
     def with_event(self, event: str, step: str, at_ms: int, detail: str = "") -> Transaction[S]:
         """Return the transaction with one more event in its history; the oldest give way."""
-        entry = HistoryEntry(event, step, at_ms, _storable(detail))
+        entry = HistoryEntry(event, step, at_ms, storable(detail, _LONGEST_DETAIL))
         return replace(self, history=(*self.history, entry)[-_LONGEST_HISTORY:], updated_at_ms=at_ms)
 
 
@@ -143,7 +144,7 @@ def to_item(transaction: Transaction[S], codec: StateCodec[S]) -> Item:
         "completed": list(transaction.completed),
         "undo": list(transaction.undo),
         "slices": transaction.slices,
-        "error": _storable(transaction.error),
+        "error": storable(transaction.error, _LONGEST_DETAIL),
         "parked_from": transaction.parked_from,
         DUE_SHARD: transaction.due_shard,
         DUE_AT: transaction.due_at_ms,
@@ -194,8 +195,3 @@ def from_item(item: Item, codec: StateCodec[S]) -> Transaction[S]:
 def _entry_to_map(entry: HistoryEntry) -> Item:
     stored: Item = {"event": entry.event, "step": entry.step, "at_ms": entry.at_ms}
     return stored | {"detail": entry.detail} if entry.detail else stored
-
-
-def _storable(text: str) -> str:
-    # DynamoDB refuses half a surrogate pair, and with it the progress that an exception's text goes with.
-    return text[:_LONGEST_DETAIL].encode(errors="replace").decode()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from patterns.dynamodb.item_size import LARGEST_ITEM, item_size
 from patterns.dynamodb.items import Item, ItemCodecError, encode_item, read_int, read_str
+from patterns.dynamodb.texts import is_text
 from patterns.sequenced_log.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -162,10 +163,7 @@ def check_name(name: str, value: str) -> None:
 
 
 def _is_short_text(value: object) -> bool:
-    try:
-        return type(value) is str and 0 < len(value.encode()) <= LONGEST_NAME
-    except UnicodeEncodeError:  # half a surrogate pair
-        return False
+    return type(value) is str and is_text(value, LONGEST_NAME)
 
 
 def check_sequence(name: str, value: int) -> None:

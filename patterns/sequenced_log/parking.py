@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from patterns.dynamodb.items import Item, decode_item, encode_item
+from patterns.dynamodb.texts import storable
 from patterns.sequenced_log.consumer_table import ConsumerTable
 from patterns.sequenced_log.events import ID_SEPARATOR
 from patterns.sequenced_log.places import Parked, decode_parked
@@ -27,8 +28,8 @@ class ParkedEvents(ConsumerTable):
             "partition": _parked_key(partition, sequence),
             "parked_partition": partition,
             "sequence": sequence,
-            # DynamoDB refuses half a surrogate pair, and an event that cannot be parked blocks its partition.
-            "reason": reason[:1000].encode(errors="replace").decode(),
+            # An event that cannot be parked blocks its partition.
+            "reason": storable(reason, 1000),
             "attempts": attempts,
             "parked_at_ms": self.clock(),
         }
