@@ -65,7 +65,7 @@ def environment_with(settings: Mapping[str, bool]) -> Generator[Environment]:
 
 
 def main() -> int:
-    """Print both ways' figures and their ratio; returns 1 if the goal is missed."""
+    """Print both ways' figures and their ratio; returns 1 if the goal is missed, or a run ended early."""
     console = screen()
     latencies: dict[str, list[float]] = {"express lane": [], "stream path": []}
     with ExitStack() as running:
@@ -78,6 +78,9 @@ def main() -> int:
             plan = RunPlan(Pattern.STEADY, _RATE_PER_S, _MINUTES, _PLAYERS, _WATCHERS, seed=number)
             for name, environment in environments.items():
                 run = measure(environment, plan, silent)
+                if run.ended_early is not None:
+                    console.print(f"{name}: {run.ended_early}")
+                    return 1
                 latencies[name] += [sample.whole_ms(run.watchers) for sample in run.samples if sample.counts]
     table = Table(box=None, pad_edge=False, title="from request to every client, ms", title_justify="left")
     table.add_column("")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from cli.failures import CommandFailedError, EnvironmentUnavailableError
+from cli.failures import EnvironmentUnavailableError
 from cli.feed_connection import (
     ANSWER_LIMIT_S,
     FeedConnection,
@@ -36,7 +36,8 @@ __all__ = [
     "FeedRefusedError",
 ]
 
-_LONGEST_PAUSE_S = 20.0
+_FIRST_PAUSE_S = 0.5
+_MOST_DOUBLINGS = 5
 _UNREAD_NEWS = 10_000
 _BREAKS = (OSError, ConnectionClosed, InvalidHandshake)
 
@@ -87,7 +88,8 @@ class FeedClient:
     endpoint
         Where the feed is.
     token
-        Gives the player's token; asked at each connection, from a thread, since a token lasts shorter than the feed.
+        Gives the player's token; asked at each connection and subscription, from a thread, since a token lasts shorter
+        than the feed. An `OSError` of it is a reason to try again, as if the feed did not answer.
     now_ms
         Clock, epoch milliseconds.
     pause_s
@@ -116,7 +118,7 @@ class FeedClient:
         self._channels: dict[str, str] = {}
         self._answers: dict[str, asyncio.Future[None]] = {}
         self._subscribed = 0
-        self._news: asyncio.Queue[FeedNews | CommandFailedError] = asyncio.Queue(_UNREAD_NEWS)
+        self._news: asyncio.Queue[FeedNews | Exception] = asyncio.Queue(_UNREAD_NEWS)
         self._connection: FeedConnection | None = None
         self._reader: asyncio.Task[None] | None = None
 
@@ -162,8 +164,12 @@ class FeedClient:
         FeedRefusedError
             This player may not.
         EnvironmentUnavailableError
-            The feed does not answer.
+            The feed does not answer, or there is no token for now.
         """
+        try:
+            token = await asyncio.to_thread(self._token)
+        except OSError as error:
+            raise EnvironmentUnavailableError(f"no token to subscribe to {channel} with: {_reason(error)}") from error
         self._subscribed += 1
         identifier = str(self._subscribed)
         self._channels[identifier] = channel
@@ -172,7 +178,7 @@ class FeedClient:
             # A connection that is broken at this moment asks for every channel when it is open again.
             if self._connection is not None:
                 with contextlib.suppress(ConnectionClosed):
-                    await self._connection.subscribe(identifier, channel)
+                    await self._connection.subscribe(identifier, channel, token)
             async with asyncio.timeout(ANSWER_LIMIT_S):
                 await answer
         except TimeoutError:
@@ -193,10 +199,12 @@ class FeedClient:
         ------
         FeedRefusedError
             At a new connection the token, or a subscription, was not accepted any more.
+        Exception
+            There was no token for a new connection.
         """
         while True:
             news = await self._news.get()
-            if isinstance(news, CommandFailedError):
+            if isinstance(news, Exception):
                 raise news
             yield news
 
@@ -210,7 +218,7 @@ class FeedClient:
                     await self._news.put(ConnectionLost(_reason(error)))
                 connection = await self._reconnect()
                 await self._news.put(ConnectionRestored())
-        except CommandFailedError as failure:
+        except Exception as failure:  # whatever it is, who waits for news has to know that there will be none
             await self._news.put(failure)
 
     async def _reconnect(self) -> FeedConnection:
@@ -265,4 +273,4 @@ def _reason(error: Exception) -> str:
 
 def _jittered_pause_s(attempt: int) -> float:
     """Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/."""
-    return random.uniform(0, min(_LONGEST_PAUSE_S, 0.25 * 2**attempt))
+    return random.uniform(0, _FIRST_PAUSE_S * 2 ** min(attempt - 1, _MOST_DOUBLINGS))

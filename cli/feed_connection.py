@@ -86,6 +86,8 @@ class FeedConnection:
         ------
         FeedRefusedError
             The service takes the connection back.
+        ConnectionError
+            What came is no frame.
         websockets.exceptions.ConnectionClosed
             It is closed.
         TimeoutError
@@ -96,20 +98,23 @@ class FeedConnection:
                 text = await self._socket.recv()
         except TimeoutError:
             raise TimeoutError(f"no sign of life for {self.silence_limit_s:g} s") from None
-        decoded: Any = json.loads(text)
-        frame = cast("dict[str, Any]", decoded) if isinstance(decoded, dict) else {}
+        decoded = _decoded(text)
+        if not isinstance(decoded, dict):
+            raise ConnectionError(f"the service sent no frame but {text[:40]!r}")
+        frame = cast("dict[str, Any]", decoded)
         match frame.get("type"):
             case "connection_ack":
-                self.silence_limit_s = int(frame.get("connectionTimeoutMs", _SILENCE_LIMIT_MS)) / 1000
+                limit_ms: Any = frame.get("connectionTimeoutMs")
+                self.silence_limit_s = (limit_ms if isinstance(limit_ms, int) else _SILENCE_LIMIT_MS) / 1000
             case "connection_error":
                 raise FeedRefusedError(f"the live feed refused the connection: {errors_of(frame)}")
             case _:
                 pass
         return frame
 
-    async def subscribe(self, identifier: str, channel: str) -> None:
-        """Ask for a channel; a later frame with the identifier answers."""
-        authorization = self._authorization
+    async def subscribe(self, identifier: str, channel: str, token: str | None = None) -> None:
+        """Ask for a channel; a later frame with the identifier answers. Without a token, with the connection's."""
+        authorization = self._authorization if token is None else {**self._authorization, "Authorization": token}
         request = {"type": "subscribe", "id": identifier, "channel": channel, "authorization": authorization}
         await self._socket.send(json.dumps(request))
 
@@ -170,7 +175,7 @@ def contents_of(frame: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the objects in a data frame: the service documents a list of JSON texts, and sends one text."""
     event: Any = frame.get("event")
     texts = cast("list[Any]", event) if isinstance(event, list) else [event]
-    contents = [json.loads(text) for text in texts if isinstance(text, str)]
+    contents = [_decoded(text) for text in texts if isinstance(text, str)]
     return [cast("dict[str, Any]", content) for content in contents if isinstance(content, dict)]
 
 
@@ -180,3 +185,10 @@ def errors_of(frame: dict[str, Any]) -> str:
     errors = cast("list[dict[str, Any]]", listed) if isinstance(listed, list) else []
     texts = [": ".join(str(error[key]) for key in ("errorType", "message") if error.get(key)) for error in errors]
     return "; ".join(filter(None, texts)) or "no reason given"
+
+
+def _decoded(text: str | bytes) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -77,7 +77,7 @@ def trace(ctx: typer.Context, order_id: OrderId, player: Player = None, samples:
     sample = None if run is None else next((one for one in run.samples if one.order_id == order_id), None)
     environment = find_environment(ctx.obj)
     owner = player or (sample.player if sample is not None else DEFAULT_PLAYER)
-    order = _find_order(environment, order_id, PlayerPool(environment).mint_token(owner))
+    order = _find_order(environment, order_id, owner)
     told = cast("dict[str, Any]", order.get("trace") or {})
     stamped = cast("dict[str, int]", told.get("hops") or {})
     hops = {name: stamped[name] for name in HOPS if name in stamped}
@@ -146,23 +146,24 @@ def _why_missing(name: str, order: Mapping[str, Any], hops: Mapping[str, int]) -
             return "the order was placed before orders were traced"
         case "put_at_ms" if "sequenced_at_ms" in hops:
             return "it came by the change stream: the express lane is off, or failed"
-        case "put_at_ms" | "sequenced_at_ms" | "matched_at_ms" | "committed_at_ms":
-            if order.get("status") == "PENDING":
-                return "the matcher has not handled it yet"
-            if order.get("side") == "SELL" and order.get("status") == "FILLED":
-                return "it was stored with the ask in the book, which is gone once it has sold out"
-            return "the matcher stores it with the first commit that touches the order: there was none"
+        case "put_at_ms" | "sequenced_at_ms" if "matched_at_ms" in hops:
+            return "the matcher found the order in its table before its record came"
+        case _ if order.get("status") == "PENDING":
+            return "the matcher has not handled it yet"
+        case _ if order.get("side") == "SELL":
+            return "an ask that rests at once is in the book before the matcher sees it: the hop is told, not stored"
         case _:
-            return "not known"
+            return "it is not stored with the order"
 
 
-def _find_order(environment: Environment, order_id: str, token: str) -> dict[str, Any]:
+def _find_order(environment: Environment, order_id: str, player: str) -> dict[str, Any]:
+    token = PlayerPool(environment).mint_token(player)
     with MarketApi(environment.api_url) as api:
         for side in ("asks", "bids"):
             reply = api.get(path_of(side, order_id), token)
             if reply.status != 404:
                 return reply.accepted()
-    raise MarketRefusedError(f"this player has no order {order_id}")
+    raise MarketRefusedError(f"{player} has no order {order_id}; --player says whose it is")
 
 
 def _published(environment: Environment, trace_id: str | None, hops: Mapping[str, int]) -> int | str:
@@ -175,7 +176,9 @@ def _published(environment: Environment, trace_id: str | None, hops: Mapping[str
         group = _log_group(environment)
         logs = environment.client("logs")
         for line in _lines(logs, group, trace_id, max(hops.values())):
-            if (published := _published_in(line, trace_id)) is not None:
+            published = _published_in(line, trace_id)
+            # An earlier line is of a batch that was handed back.
+            if published is not None and published >= hops.get("committed_at_ms", 0):
                 return published
     except (ClientError, BotoCoreError) as error:
         return f"the matcher's log cannot be read: {' '.join(str(error).split())}"

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.exceptions import HTTPClientError
 from rich import box
 from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cli.api import MarketApi, path_of
+from cli.api import MarketApi, path_of, refusal
 from cli.environments import find_environment
+from cli.failures import EnvironmentUnavailableError, MarketRefusedError
 from cli.feed import FeedClient, FeedEndpoint
 from cli.players import PlayerPool
 from cli.screen import screen
@@ -35,7 +40,7 @@ _LEVELS = 12
 _TRADES = 12
 _FILLS = 8
 _TOKEN_AGE_S = 30 * 60
-_READ_AGAIN_S = 0.3
+_READING_PAUSE_S = 0.3
 _FRAME_S = 0.1
 
 
@@ -52,12 +57,12 @@ def watch(
     Where the output is no terminal, it is a line for each thing that happens.
     """
     environment = find_environment(ctx.obj)
-    session = _Session(environment, material, player)
+    session = WatchSession(environment, material, player)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(session.follow(seconds))
 
 
-class _Session:
+class WatchSession:
     """One run of the command."""
 
     def __init__(self, environment: Environment, material: str, player: str) -> None:
@@ -78,44 +83,72 @@ class _Session:
         with MarketApi(self._api_url) as api, contextlib.ExitStack() as shown:
             # It knows which materials are traded, the feed does not.
             api.get(path_of("materials", self._material, "book"), self._token).accepted()
+            channel = market_channel(self._material)
+            if channel is None:
+                raise MarketRefusedError(f"the live feed has no channel of a name as long as {self._material}")
             output: _Lines | _Frames = _Lines(self._console)
             if self._console.is_terminal:
                 live = Live(render(watch), console=self._console, auto_refresh=False)
                 output = _Frames(shown.enter_context(live), watch)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds), FeedClient(self._endpoint, self._fresh_token) as feed:
-                    for channel in (market_channel(self._material), own_channel):
-                        if channel is not None:
-                            await feed.subscribe(channel)
+                async with asyncio.timeout(seconds), FeedClient(self._endpoint, self._token_again) as feed:
+                    await feed.subscribe(channel)
+                    if own_channel is not None:
+                        await feed.subscribe(own_channel)
                     await self._run(feed, watch, api, output)
 
     async def _run(self, feed: FeedClient, watch: Watch, api: MarketApi, output: _Lines | _Frames) -> None:
-        missing = asyncio.Event()
-        missing.set()
-
         async def listen() -> None:
             async for news in feed:
                 output.show(watch.take(news))
-                if watch.needs_book or watch.needs_fills:
-                    missing.set()
 
         async def fill_gaps() -> None:
+            trouble = ""
             while True:
-                await missing.wait()
-                missing.clear()
-                while watch.needs_book or watch.needs_fills:
-                    if watch.needs_fills:
-                        output.show(watch.load_fills(await asyncio.to_thread(self._read, api, "/fills", _FILLS)))
-                    if watch.needs_book:
-                        path = path_of("materials", self._material, "book")
-                        output.show(watch.load_book(await asyncio.to_thread(self._read, api, path, None)))
-                    if watch.needs_book:
-                        await asyncio.sleep(_READ_AGAIN_S)
+                try:
+                    await self._read_missing(watch, api, output)
+                    trouble = ""
+                except (EnvironmentUnavailableError, ConnectionError) as error:
+                    if trouble != (trouble := str(error)):
+                        output.show([f"not to be read now: {trouble}"])
+                # What is missing may still come by itself; and not everybody who misses it asks at once.
+                await asyncio.sleep(_READING_PAUSE_S * random.uniform(0.5, 1.5))
 
         await _until_one_ends(listen, fill_gaps, output.paint)
 
+    async def _read_missing(self, watch: Watch, api: MarketApi, output: _Lines | _Frames) -> None:
+        breaks = watch.breaks
+        if watch.needs_fills:
+            fills = await asyncio.to_thread(self._read, api, "/fills", _FILLS)
+            if watch.breaks == breaks:
+                output.show(watch.load_fills(fills))
+        if watch.needs_book:
+            market = "materials", self._material
+            book = await asyncio.to_thread(self._read, api, path_of(*market, "book"), None)
+            trades = await asyncio.to_thread(self._read, api, path_of(*market, "trades"), _TRADES)
+            if watch.breaks == breaks:
+                output.show([*watch.load_trades(trades), *watch.load_book(book)])
+
     def _read(self, api: MarketApi, path: str, limit: int | None) -> dict[str, object]:
-        return api.get(path, self._fresh_token(), {"limit": limit}).accepted()
+        """Read from the API.
+
+        Raises
+        ------
+        EnvironmentUnavailableError, ConnectionError
+            It is not there for now.
+        MarketRefusedError
+            It says no.
+        """
+        reply = api.get(path, self._token_again(), {"limit": limit})
+        if reply.status == HTTPStatus.TOO_MANY_REQUESTS or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise EnvironmentUnavailableError(refusal(reply))
+        return reply.accepted()
+
+    def _token_again(self) -> str:
+        try:
+            return self._fresh_token()
+        except (HTTPClientError, NoConnectionError) as error:
+            raise ConnectionError(str(error)) from error
 
     def _fresh_token(self) -> str:
         if not self._token or time.monotonic() - self._token_at_s > _TOKEN_AGE_S:

@@ -10,7 +10,7 @@ from market.feed.view import Change, MarketView, OwnView
 from market.tape import trade_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from cli.feed import FeedNews
 
@@ -62,7 +62,9 @@ class Watch:
     lag_ms
         From the publishing of the last message to its receipt, by the publisher's clock and this machine's.
     needs_book, needs_fills
-        Whether something may be missing: read it and load it.
+        Whether something may be missing: read book and trades, or fills, and load them.
+    breaks
+        How often the connection was restored. What was asked for before the last time is too old to be loaded.
     """
 
     def __init__(self, material: str, own_channel: str | None) -> None:
@@ -70,6 +72,7 @@ class Watch:
         self.lag_ms: int | None = None
         self.needs_book = True
         self.needs_fills = True
+        self.breaks = 0
         self._own_channel = own_channel
         self._own = OwnView()
         self._connected = True
@@ -100,6 +103,8 @@ class Watch:
                 return [f"connection lost: {reason}"]
             case ConnectionRestored():
                 self._connected = self.needs_book = self.needs_fills = True
+                self.breaks += 1
+                self.market.lose()
                 return ["connection restored, re-reading"]
             case FeedEvent(channel, content, received_at_ms):
                 self.lag_ms = received_at_ms - int(content["published_at_ms"])
@@ -113,6 +118,10 @@ class Watch:
         self.needs_book = self.market.has_gap
         return [] if self.needs_book else [self._book_line()]
 
+    def load_trades(self, answer: Mapping[str, Any]) -> list[str]:
+        """Take in the answer of ``GET /materials/{material}/trades``."""
+        return self._new_trades(lambda: self.market.load_trades(answer))
+
     def load_fills(self, answer: Mapping[str, Any]) -> list[str]:
         """Take in the answer of ``GET /fills``, latest first."""
         self.needs_fills = False
@@ -123,17 +132,25 @@ class Watch:
         return lines
 
     def _take_market(self, message: Mapping[str, Any]) -> Iterator[str]:
-        known = {(trade["sequence"], trade["n"]) for trade in self.market.trades}
         before = self._book_line()
         had_gap = self.needs_book
-        self.needs_book = self.market.apply(message) is Change.GAP
+        trades = self._new_trades(lambda: self.market.apply(message))
+        self.needs_book = self.market.has_gap
         if self.needs_book and not had_gap:
             yield "messages were lost, re-reading"
-        for trade in reversed(self.market.trades):
-            if (trade["sequence"], trade["n"]) not in known:
-                yield f"trade: {trade['quantity']} at {trade['price']}, {str(trade['taker']).lower()}er took"
+        yield from trades
         if (line := self._book_line()) != before:
             yield line
+
+    def _new_trades(self, take: Callable[[], object]) -> list[str]:
+        """Return a line for each trade that taking something in brings, oldest first."""
+        known = {(trade["sequence"], trade["n"]) for trade in self.market.trades}
+        take()
+        return [
+            f"trade: {trade['quantity']} at {trade['price']}, {str(trade['taker']).lower()}er took"
+            for trade in reversed(self.market.trades)
+            if (trade["sequence"], trade["n"]) not in known
+        ]
 
     def _take_own(self, message: Mapping[str, Any]) -> Iterator[str]:
         known = dict(self._own.orders)

@@ -5,13 +5,14 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
+from components.adopted_table import AdoptedTable, adopt_table
 from components.archive_bucket import ArchiveBucket, grant_objects
 from components.code_archive import code_archive
 from components.function import Function
 from components.inputs import InputError, check_inputs, check_range
 from components.runtime_layer import runtime_layer_arn
 from components.stream_consumer import StreamConsumer
-from components.table import AdoptedTable, KeyType, Projection, Table, TableArgs, TableIndexArgs, adopt_table
+from components.table import KeyType, Projection, Table, TableArgs, TableIndexArgs
 
 ACTOR_INDEX = "by-actor"
 """Name of the history's index of actors."""

@@ -5,11 +5,12 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
+from components.adopted_table import adopt_table
 from components.function import Function
 from components.grants import Statement
 from components.inputs import InputError, check_inputs
 from components.runtime_layer import runtime_layer_arn
-from components.table import KeyType, Table, TableArgs, adopt_table
+from components.table import KeyType, Table, TableArgs
 
 # What `patterns.optimistic_locking` calls, alone or inside a transaction: it never queries and never scans.
 _ACTIONS = ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "UpdateItem")

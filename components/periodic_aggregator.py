@@ -6,12 +6,14 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
+from components.adopted_table import adopt_table
 from components.function import Function
 from components.grants import Statement
 from components.inputs import InputError, check_inputs, check_range
 from components.runtime_layer import runtime_layer_arn
 from components.schedule import Schedule
-from components.table import KeyType, Projection, Table, adopt_table, right_on
+from components.table import KeyType, Projection, Table
+from components.table_uses import right_on
 
 _INDEX = "pending"
 # Lambda kills the function at its timeout; the lease outlives it, so that two never process a bucket at a time.

@@ -6,13 +6,15 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
+from components.adopted_table import AdoptedTable, adopt_table
 from components.alarms import raise_alarm
 from components.function import Function
 from components.grants import Statement
 from components.inputs import check_inputs, check_range
 from components.runtime_layer import runtime_layer_arn
 from components.schedule import Schedule
-from components.table import AdoptedTable, KeyType, Projection, Table, adopt_table, right_on
+from components.table import KeyType, Projection, Table
+from components.table_uses import right_on
 
 DUE_INDEX = "due"
 # Only new, handed over and re-driven transactions carry the mark; the claim takes it off, and no progress write has it.

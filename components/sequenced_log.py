@@ -6,12 +6,14 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
+from components.adopted_table import AdoptedTable, adopt_table
 from components.alarms import raise_alarm
 from components.function import Function
 from components.inputs import InputError, check_inputs, check_range
 from components.runtime_layer import runtime_layer_arn
 from components.schedule import Schedule
-from components.table import AdoptedTable, KeyType, Projection, Table, adopt_table, right_on
+from components.table import KeyType, Projection, Table
+from components.table_uses import right_on
 
 PLACEMENT_INDEX = "by_placement"
 METRICS_NAMESPACE = "Patterns/SequencedLog"

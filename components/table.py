@@ -1,19 +1,19 @@
 """A DynamoDB table with verbs for everything the house does with one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
 from components.edges import edge_name
 from components.function import Function
-from components.grants import Statement
 from components.inputs import InputError, check_inputs
 from components.kinesis_stream import KinesisStream
 from components.pipe import Pipe
 from components.stream_consumer import StreamConsumer
+from components.table_uses import grant_use, subscribe_to_changes
 
 
 class KeyType(StrEnum):
@@ -131,7 +131,7 @@ class Table(pulumi.ComponentResource):
         index
             Name of a global secondary index the right is for; ``None`` for the table itself.
         """
-        _grant(self.pulumi_resource_name, self.arn, function, actions, index)
+        grant_use(self.pulumi_resource_name, self.arn, function, actions, index)
 
     def subscribe(
         self,
@@ -155,7 +155,7 @@ class Table(pulumi.ComponentResource):
             SNS topic for the subscription's alarms.
         """
         self._require_stream()
-        return _subscribe(
+        return subscribe_to_changes(
             self.pulumi_resource_name,
             self.stream_arn,
             function,
@@ -214,104 +214,6 @@ class Table(pulumi.ComponentResource):
             )
 
 
-class AdoptedTable:
-    """A table somebody else made, with the verbs of `Table`.
-
-    Parameters
-    ----------
-    name
-        Logical name, for the rights and subscriptions made through it.
-    table_name, table_arn
-        The table's physical name and ARN.
-    table_stream_arn
-        ARN of its change stream, which must carry new and old images; ``None`` if nothing subscribes to it.
-    parent
-        Owner of the subscriptions.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        table_name: pulumi.Input[str],
-        table_arn: pulumi.Input[str],
-        table_stream_arn: pulumi.Input[str] | None = None,
-        parent: pulumi.Resource,
-    ) -> None:
-        self.table_name = pulumi.Output.from_input(table_name)
-        self.arn = pulumi.Output.from_input(table_arn)
-        self.stream_arn = pulumi.Output.from_input("" if table_stream_arn is None else table_stream_arn)
-        self._name = name
-        self._has_stream = table_stream_arn is not None
-        self._parent = parent
-
-    def grant(self, function: Function, *actions: str, index: str | None = None) -> None:
-        """Let a function use the table, as `Table.grant`."""
-        _grant(self._name, self.arn, function, actions, index)
-
-    def subscribe(
-        self,
-        function: Function,
-        *,
-        filter_pattern: str | None = None,
-        batch_size: int = 100,
-        alarm_topic_arn: pulumi.Input[str] | None = None,
-    ) -> StreamConsumer:
-        """Send the table's changes to a function, as `Table.subscribe`."""
-        if not self._has_stream:
-            raise InputError("AdoptedTable", self._name, "table_stream_arn", "is missing: a function subscribes to it")
-        return _subscribe(
-            self._name,
-            self.stream_arn,
-            function,
-            self._parent,
-            filter_pattern=filter_pattern,
-            batch_size=batch_size,
-            alarm_topic_arn=alarm_topic_arn,
-        )
-
-
-def adopt_table(
-    component: str, name: str, args: Mapping[str, Any], parent: pulumi.Resource, *, stream: bool = False
-) -> AdoptedTable | None:
-    """Find out whether a component shall use an existing table.
-
-    Parameters
-    ----------
-    component, name
-        Type and logical name of the component.
-    args
-        Its inputs, of which ``table_name``, ``table_arn`` and, with ``stream``, ``table_stream_arn`` are read.
-    parent
-        The component.
-    stream
-        Whether the component subscribes to the table's changes.
-
-    Returns
-    -------
-    AdoptedTable or None
-        The table, or ``None`` if the component shall make one.
-
-    Raises
-    ------
-    InputError
-        Some of the inputs are given, but not all of them.
-    """
-    needed = ["table_name", "table_arn", *(["table_stream_arn"] if stream else [])]
-    missing = [key for key in needed if args.get(key) is None]
-    if len(missing) == len(needed):
-        return None
-    if missing:
-        raise InputError(component, name, missing[0], f"is missing: {', '.join(needed)} must be given together")
-    return AdoptedTable(
-        f"{name}-table",
-        table_name=args["table_name"],
-        table_arn=args["table_arn"],
-        table_stream_arn=args["table_stream_arn"] if stream else None,
-        parent=parent,
-    )
-
-
 def _check_indexes(name: str, indexes: Sequence[TableIndexArgs]) -> None:
     names: set[str] = set()
     for index in indexes:
@@ -356,49 +258,4 @@ def _index(index: TableIndexArgs) -> aws.dynamodb.TableGlobalSecondaryIndexArgs:
         ],
         projection_type=str(index.get("projection", Projection.ALL)),
         non_key_attributes=index.get("projected_attributes"),
-    )
-
-
-def right_on(table_arn: pulumi.Output[str], *actions: str, index: str | None = None) -> Statement:
-    """Return the right to use a table, for a policy that has a name of its own.
-
-    Parameters
-    ----------
-    table_arn
-        ARN of the table.
-    actions, index
-        As for `Table.grant`.
-    """
-    resource = table_arn if index is None else pulumi.Output.concat(table_arn, "/index/", index)
-    return {"actions": [f"dynamodb:{action}" for action in actions], "resources": [resource]}
-
-
-def _grant(table: str, arn: pulumi.Output[str], function: Function, actions: Sequence[str], index: str | None) -> None:
-    if not actions:
-        raise InputError("Table", table, "actions", "must list at least one DynamoDB action")
-    right = right_on(arn, *actions, index=index)
-    function.allow(f"uses-{table}" if index is None else f"uses-{table}-{index}", [right])
-
-
-def _subscribe(
-    table: str,
-    stream_arn: pulumi.Output[str],
-    function: Function,
-    parent: pulumi.Resource,
-    *,
-    filter_pattern: str | None,
-    batch_size: int,
-    alarm_topic_arn: pulumi.Input[str] | None,
-) -> StreamConsumer:
-    return StreamConsumer(
-        edge_name(table, function.pulumi_resource_name),
-        {
-            "function_name": function.function_name,
-            "role_name": function.role_name,
-            "table_stream_arn": stream_arn,
-            "filter_pattern": filter_pattern,
-            "batch_size": batch_size,
-            "alarm_topic_arn": alarm_topic_arn,
-        },
-        pulumi.ResourceOptions(parent=parent, depends_on=function.grants),
     )

@@ -81,6 +81,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str,
     """
     report = work_batch(event["Records"], _matcher, _park, _threads.map)
     for material, error in report.errors.items():
-        _logger.error("handed back", exc_info=error, extra={"material": material})
-    _logger.info("batch", extra={**report.figures(), "trace_ids": report.trace_ids})
+        trace_ids = [trace_id for trace_id, of in report.trace_ids.items() if of == material]
+        _logger.error("handed back", exc_info=error, extra={"material": material, "trace_ids": trace_ids})
+    _logger.info("batch", extra={**report.figures(), "trace_ids": [*report.trace_ids]})
     return {"batchItemFailures": [{"itemIdentifier": number} for number in report.failed]}

@@ -41,7 +41,7 @@ class Exporter(Protocol):
     """Takes finished spans."""
 
     def export(self, span: Span, /) -> None:
-        """Pass a span on. Neither waits nor raises."""
+        """Pass a span on without waiting. If it raises, the span is lost."""
         ...
 
 
@@ -63,7 +63,7 @@ class XRayExporter:
     def export(self, span: Span, /) -> None:
         """Send a span, unless the invocation is not sampled. Attributes become annotations, which X-Ray indexes."""
         trace = _fields(self._environ.get("_X_AMZN_TRACE_ID", ""))
-        if trace.get("Sampled") != "1" or not {"Root", "Parent"} <= trace.keys():
+        if trace.get("Sampled") != "1":
             return
         subsegment = {
             "type": "subsegment",
@@ -78,7 +78,7 @@ class XRayExporter:
         }
         host, _, port = self._environ.get("AWS_XRAY_DAEMON_ADDRESS", _DAEMON).rpartition(":")
         # A socket for each span: one that is kept would not outlive a snapshot.
-        with suppress(OSError, ValueError, OverflowError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
             daemon.setblocking(False)
             daemon.sendto(_HEADER + json.dumps(subsegment).encode(), (host, int(port)))
 
@@ -123,7 +123,8 @@ class Tracer:
             yield
             failed = False
         finally:
-            self._exporter.export(Span(name, started_at_ms, self._clock(), failed, attributes))
+            with suppress(Exception):  # whatever it is, what the span is about is done
+                self._exporter.export(Span(name, started_at_ms, self._clock(), failed, attributes))
 
 
 def exporter_of(environ: Mapping[str, str]) -> Exporter | None:

@@ -31,7 +31,7 @@ from local.delivery.wiring import WiringError, load_wiring
 from local.deployer.errors import DeployError
 from local.deployer.project import load_project
 from local.emulator import ACCOUNT_ID, Emulator, EmulatorFailed, PortTaken, check_port
-from local.environment import PROJECT_ROOT, DeployFailed, EnvironmentBusy, LocalEnvironment, RunningEnvironment
+from local.environment_files import PROJECT_ROOT, DeployFailed, EnvironmentBusy, LocalEnvironment, RunningEnvironment
 from local.feed.process import FeedProcess
 
 if TYPE_CHECKING:

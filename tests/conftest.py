@@ -1,4 +1,4 @@
-"""What moto does not do: its PartiQL replaces an item whose key is taken, where DynamoDB's INSERT refuses."""
+"""What holds for every test: properties are not timed, and moto's INSERT refuses a taken key, as DynamoDB's does."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from moto.dynamodb.exceptions import ConditionalCheckFailed
 from moto.dynamodb.models import DynamoDBBackend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+# Machines differ in speed. With CI in the environment Hypothesis draws the same examples at each run, so that a change
+# is judged by what it changed; developers' runs go on looking.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
+
+# moto replaces the item.
 _INSERT = re.compile(r'INSERT INTO "(?P<table>[\w.-]+)" VALUE \{(?P<attributes>.*)\}')
 
 

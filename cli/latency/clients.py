@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from cli.failures import EnvironmentUnavailableError
+from cli.failures import CommandFailedError, EnvironmentUnavailableError
 from cli.feed import ConnectionLost, FeedClient, FeedEvent
 from cli.latency.receipts import MarketFollower, OwnFollower
 from market.feed.channels import market_channel, player_channel
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _READY_LIMIT_S: Final = 60.0
 _CONNECTING_AT_ONCE: Final = 8
 _SNAPSHOT_PAUSE_S: Final = 0.1
+_REFUSED_PAUSE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Listener:
 class Clients:
     """Listens from the beginning to the end of a `with` block.
 
+    A client that the feed takes back, or tells what nobody understands, hears nothing more; the others go on.
+
     Parameters
     ----------
     endpoint
@@ -62,6 +66,11 @@ class Clients:
         The run's clock.
     read_book
         Reads a material's snapshot for a watcher that starts, or that has noticed a gap; called in threads.
+
+    Attributes
+    ----------
+    failures
+        Which client stopped listening, and why, one line each.
     """
 
     def __init__(
@@ -83,7 +92,7 @@ class Clients:
         self._tasks: list[asyncio.Task[None]] = []
         self._followers: list[tuple[str, MarketFollower]] = []
         self._loading: dict[MarketFollower, asyncio.Task[None]] = {}
-        self._failure: Exception | None = None
+        self.failures: list[str] = []
 
     def __enter__(self) -> Self:
         """Connect and subscribe all.
@@ -112,8 +121,6 @@ class Clients:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()
-        if error is None and self._failure is not None:
-            raise self._failure
 
     async def _start(self) -> None:
         free = asyncio.Semaphore(_CONNECTING_AT_ONCE)
@@ -133,7 +140,8 @@ class Clients:
                 await feed.__aexit__(None, None, None)
         except Exception as failure:
             if ready.done():
-                self._failure = failure
+                reason = " ".join(str(failure).split())
+                self.failures.append(f"{listener.name} stopped listening: {reason or type(failure).__name__}")
             else:
                 ready.set_exception(failure)
 
@@ -157,6 +165,10 @@ class Clients:
             self._followers += markets.values()
             ready.set_result(None)
             await reading
+        except Exception:
+            for follower in (*own.values(), *(follower for _, follower in markets.values())):
+                follower.lose(math.inf)
+            raise
         finally:
             reading.cancel()
 
@@ -174,39 +186,72 @@ class Clients:
                     if follower.needs_snapshot:
                         self._load_soon(material, follower)
             elif isinstance(news, ConnectionLost):
-                for follower in own.values():
-                    follower.lose()
-                for _, follower in markets.values():
-                    follower.lose()
+                for follower in (*own.values(), *(follower for _, follower in markets.values())):
+                    follower.lose(received_ms)
             else:
+                for follower in own.values():
+                    follower.lose(received_ms, is_back=True)
                 for material, follower in markets.values():
+                    follower.lose(received_ms, is_back=True)
                     self._load_soon(material, follower)
 
     def _load_soon(self, material: str, follower: MarketFollower) -> None:
         if follower not in self._loading:
-            task = self._loading[follower] = self._loop.create_task(self._load(material, follower))
+            task = self._loading[follower] = self._loop.create_task(self._load_again(material, follower))
             task.add_done_callback(lambda _: self._loading.pop(follower))
 
     async def _load(self, material: str, follower: MarketFollower) -> None:
         """Read snapshots until one is as new as what the client has missed."""
         while True:
-            follower.load(await asyncio.to_thread(self._read_book, material))
+            breaks = follower.breaks
+            answer = await asyncio.to_thread(self._read_book, material)
+            if follower.breaks == breaks:
+                follower.load(answer)
             if not follower.needs_snapshot:
                 return
             await asyncio.sleep(_SNAPSHOT_PAUSE_S)
 
-    def wrong_books(self) -> list[str]:
-        """Compare watchers' books with those of a market at rest; returns a line for each that is wrong unnoticed."""
+    async def _load_again(self, material: str, follower: MarketFollower) -> None:
+        """Go on until the market answers: until then the client knows that its book is wrong."""
+        while True:
+            try:
+                await self._load(material, follower)
+            except CommandFailedError:
+                await asyncio.sleep(_REFUSED_PAUSE_S)
+            else:
+                return
 
-        async def compare() -> list[str]:
+    def wrong_books(self) -> dict[tuple[MarketFollower, int], str]:
+        """Compare watchers' books with the market's.
+
+        Returns
+        -------
+        dict[tuple[MarketFollower, int], str]
+            (follower, messages it has heard) → what is wrong with its book, unnoticed. A message that puts it right may
+            be on its way.
+
+        Raises
+        ------
+        CommandFailedError
+            The market does not tell its books.
+        """
+
+        async def compare() -> dict[tuple[MarketFollower, int], str]:
             answers = {
                 material: await asyncio.to_thread(self._read_book, material)
                 for material in dict.fromkeys(material for material, _ in self._followers)
             }
-            faults = [follower.fault(answers[material]) for material, follower in self._followers]
-            return [fault for fault in faults if fault is not None]
+            faults = {
+                (follower, follower.heard): follower.fault(answers[material]) for material, follower in self._followers
+            }
+            return {known: fault for known, fault in faults.items() if fault is not None}
 
-        return asyncio.run_coroutine_threadsafe(compare(), self._loop).result(_READY_LIMIT_S)
+        comparing = asyncio.run_coroutine_threadsafe(compare(), self._loop)
+        try:
+            return comparing.result(_READY_LIMIT_S)
+        except TimeoutError:
+            comparing.cancel()
+            raise EnvironmentUnavailableError(f"the market did not tell its books in {_READY_LIMIT_S:g} s") from None
 
     def _stop(self) -> None:
         async def stop() -> None:

@@ -9,10 +9,11 @@ A request that left the client at `sent` was stamped first at `first` and last a
 it was back at `answered`: this proves that the offset is between `last - answered` and `first - sent`. What came back
 may be its answer, or the feed's message about it, if that was quicker. The narrowest of these intervals, the one of the
 smallest round trip, is used (RFC 5905, section 10, keeps the sample of the lowest delay for the same reason): its
-middle is the estimate, half its width the bound of the error. Drift during a run is left out: the clocks of AWS and of
-computers that use NTP differ by some parts per million, about a millisecond in two minutes. That all servers share one
+middle is the estimate, half its width the bound of the error. Clocks drift, and are set, during a run: then other
+exchanges prove another offset, and the bound is as wide as the furthest of them asks for. That all servers share one
 clock is an assumption: AWS keeps its own within a millisecond
-(https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/set-time.html).
+(https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/set-time.html). An exchange that no offset explains, because two
+servers' clocks differ or one was set in between, tells nothing and is left out.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class ClockOffset:
     offset_ms
         The estimate.
     error_ms
-        The true offset differs from it by no more than this.
+        The true offset differed from it by no more than this when it was estimated; what other exchanges prove of
+        another offset, before or after, is within it, too.
     """
 
     offset_ms: float
@@ -80,13 +82,16 @@ def estimate_offset(exchanges: Iterable[Exchange]) -> ClockOffset | None:
     Returns
     -------
     ClockOffset | None
-        None if there was no exchange.
+        None if there was no exchange, or none that any offset explains.
     """
-    intervals = [
+    proven = [
         (exchange.last_stamp_ms - exchange.answered_ms, exchange.first_stamp_ms + 1 - exchange.sent_ms)
         for exchange in exchanges
     ]
+    intervals = [(low, high) for low, high in proven if low <= high]
     if not intervals:
         return None
     low, high = min(intervals, key=lambda interval: interval[1] - interval[0])
-    return ClockOffset((low + high) / 2, (high - low) / 2)
+    offset_ms = (low + high) / 2
+    moved_ms = max(max(low - offset_ms, offset_ms - high) for low, high in intervals)
+    return ClockOffset(offset_ms, max((high - low) / 2, moved_ms))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as ProgressBar
 
 from cli.environments import Environment, find_environment
-from cli.failures import UnusableCommandError
+from cli.failures import CommandFailedError, EnvironmentUnavailableError, MarketRefusedError, UnusableCommandError
 from cli.latency.figures import figures_of
-from cli.latency.measuring import Progress, RunPlan, measure
+from cli.latency.measuring import INTERRUPTED, Progress, RunPlan, measure
 from cli.latency.patterns import Pattern
 from cli.latency.printing import print_run
 from cli.latency.samples import write_run
@@ -29,15 +30,19 @@ MOST_MINUTES = 50
 
 Rate = Annotated[float, typer.Option(help="Mutations a second, on average.", min=0.1, max=500)]
 Players = Annotated[int, typer.Option(help="How many players send, and follow their own orders.", min=2, max=99)]
-Minutes = Annotated[float, typer.Option(help="How long.", min=0.05, max=MOST_MINUTES)]
+Minutes = Annotated[
+    float, typer.Option(help="How long; a player's token is good for an hour.", min=0.05, max=MOST_MINUTES)
+]
 Shape = Annotated[Pattern, typer.Option("--pattern", help="How the rate moves.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same orders.")]
 Watchers = Annotated[int, typer.Option(help="Clients that follow every material.", min=0, max=99)]
 ReportFile = Annotated[
-    Path | None, typer.Option("--report", help="Write a report with plots: one HTML file.", dir_okay=False)
+    Path | None,
+    typer.Option("--report", help="Write a report with plots: one HTML file.", dir_okay=False, writable=True),
 ]
 SamplesFile = Annotated[
-    Path | None, typer.Option("--json", help="Write every mutation's times, for `market trace`.", dir_okay=False)
+    Path | None,
+    typer.Option("--json", help="Write every mutation's times, for `market trace`.", dir_okay=False, writable=True),
 ]
 
 
@@ -57,6 +62,7 @@ def latency(
 
     Times count from when an order was due to be sent, so that whoever waits for a market that stalls is late, too.
     Players get goods and money first, and books are opened.
+    Ctrl-C ends the run early, with the figures of what was sent.
     """
     for path in (report, json):
         if path is not None and not path.parent.is_dir():
@@ -81,7 +87,10 @@ def measure_and_show(
     Raises
     ------
     CommandFailedError
-        See `measure`.
+        See `measure`. With figures shown and files written: the market stopped answering or took nothing, or a file
+        cannot be written.
+    KeyboardInterrupt
+        The person ended it; if orders had been sent, their figures are shown and written.
     """
     console = screen()
     console.print(
@@ -98,13 +107,29 @@ def measure_and_show(
         run = measure(environment, plan, Progress(begin, lambda: bar.advance(step)))
     figures = figures_of(run)
     print_run(console, run, figures)
-    if samples is not None:
-        write_run(run, samples)
-        console.print(f"samples: {escape(str(samples))}", soft_wrap=True)
-    if report is not None:
+    failure: CommandFailedError | None = None
+
+    def write_report(path: Path) -> None:
         # The plots' library is not loaded by every command.
         from cli.latency.report import html_report  # noqa: PLC0415
 
-        report.write_text(html_report(run, figures), encoding="utf-8")
-        console.print(f"report: {escape(str(report))}", soft_wrap=True)
+        path.write_text(html_report(run, figures), encoding="utf-8")
+
+    for name, path, write in (("samples", samples, partial(write_run, run)), ("report", report, write_report)):
+        if path is None:
+            continue
+        try:
+            write(path)
+        except OSError as error:
+            failure = CommandFailedError(f"{path} cannot be written: {error.strerror or error}")
+        else:
+            console.print(f"{name}: {escape(str(path))}", soft_wrap=True)
+    if run.ended_early == INTERRUPTED:
+        raise KeyboardInterrupt
+    if run.ended_early is not None:
+        raise EnvironmentUnavailableError(run.ended_early)
+    if failure is not None:
+        raise failure
+    if not any(sample.taken for sample in run.samples):
+        raise MarketRefusedError("the market took no order, so nothing was measured")
     return run, figures

@@ -2,11 +2,14 @@
 
 A latency starts when the mutation was *due*, not when it was sent: if the market or this client stalls, what had to
 wait for it is late too, instead of missing from the figures ("coordinated omission", Gil Tene, "How NOT to Measure
-Latency", 2015). A mutation that a client never heard of is infinitely late and counts in every percentile and share.
+Latency", 2015). A mutation that a client never heard of is infinitely late and counts in every percentile and share,
+and so does one that the market failed to take: no answer, an error, too many requests. Only what the market refuses by
+its rules is left out.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -62,9 +65,11 @@ class Figures:
     share_under_goal
         Share of the counted mutations that were with every client in less than `GOAL_MS`, 0..1.
     counted
-        Mutations every client must hear of.
+        Mutations that every client should have heard of.
     lost
-        Those of them that some client never heard of.
+        Those of them that the market took, and that some client never heard of.
+    failed
+        Those of them that the market neither took nor refused by its rules.
     refusals
         Reason → how often.
     unanswered
@@ -74,7 +79,7 @@ class Figures:
     hops
         In the order of the way.
     clock
-        None if no answer carried stamps: then hops that join client and server are left out.
+        None if no stamps tell: then hops that join client and server are left out.
     spells, bins
         Whole way over time and its histogram.
     """
@@ -85,6 +90,7 @@ class Figures:
     share_under_goal: float
     counted: int
     lost: int
+    failed: int
     refusals: tuple[tuple[str, int], ...]
     unanswered: int
     achieved_per_s: float
@@ -98,7 +104,7 @@ def figures_of(run: Run) -> Figures:
     """Return the figures of a run."""
     counted = [sample for sample in run.samples if sample.counts]
     whole = [sample.whole_ms(run.watchers) for sample in counted]
-    arrived = [latency for latency in whole if latency < float("inf")]
+    arrived = [latency for latency in whole if math.isfinite(latency)]
     clock = run.clock_offset()
     points = [(sample.due_ms, latency) for sample, latency in zip(counted, whole, strict=True)]
     spell_ms = max(_SHORTEST_SPELL_MS, run.minutes * 60_000 / _MOST_SPELLS)
@@ -108,11 +114,12 @@ def figures_of(run: Run) -> Figures:
         whole=summarize(whole),
         own=summarize(sample.own_ms for sample in counted),
         answer=summarize(
-            sample.answered_ms - sample.due_ms for sample in run.samples if sample.answered_ms is not None
+            (math.inf if sample.answered_ms is None else sample.answered_ms) - sample.due_ms for sample in run.samples
         ),
         share_under_goal=share_under(whole, GOAL_MS),
         counted=len(counted),
-        lost=len(whole) - len(arrived),
+        lost=sum(sample.taken and math.isinf(late) for sample, late in zip(counted, whole, strict=True)),
+        failed=sum(not sample.taken for sample in counted),
         refusals=tuple(Counter(sample.refusal for sample in run.samples if sample.refusal).most_common()),
         unanswered=sum(sample.answered_ms is None for sample in run.samples),
         achieved_per_s=_rate(run.samples),

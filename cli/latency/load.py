@@ -8,7 +8,7 @@ their way together may arrive in either order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 Side = Literal["BUY", "SELL"]
 
 OPENING_ASKS: Final = 6
-"""Asks in each material that open the books before the run, and one bid that takes of them; they are not measured."""
+"""Asks in each material that open the books before the run, and one bid that takes of them; they are not measured.
+
+Whoever has none of them sends one order besides: a player's client has to hear of an order once before it can tell
+whether it missed one.
+"""
 
 _TAKING_SHARE = 0.9  # of the bids for which there should be enough goods
 _MAKER_TICKS = 20  # a maker stays at most so far from the reference price
@@ -94,7 +98,7 @@ def plan_load(
     reference_minor
         Prices in minor units, of the materials that have one already: the load trades around it.
     seed
-        Any int: the same seed gives the same load.
+        Any int: the same seed gives the same load, but for the prices of the materials that have some already.
     """
     return _Planner(players, materials, tick_minor, reference_minor, Random(seed)).plan(due_ms, opening_gap_ms)
 
@@ -109,11 +113,11 @@ class _Planner:
         self._materials = materials
         self._tick_minor = tick_minor
         self._random = random
+        # Drawn for each material, so that prices that are known change nothing else.
+        drawn = {material: random.randint(_LOWEST_REFERENCE, _HIGHEST_REFERENCE) for material in materials}
         self._reference = {
-            material: max(known.get(material, 0) // tick_minor, _TAKER_TICKS + 1)
-            if material in known
-            else random.randint(_LOWEST_REFERENCE, _HIGHEST_REFERENCE)
-            for material in materials
+            material: max(known[material] // tick_minor, _TAKER_TICKS + 1) if material in known else ticks
+            for material, ticks in drawn.items()
         }
         self._asked = dict.fromkeys(materials, 0)
         self._standing = dict.fromkeys(materials, 0)
@@ -126,6 +130,11 @@ class _Planner:
             else self._taker(number * opening_gap_ms, "BUY", material, self._quantity())
             for number, (material, step) in enumerate(steps)
         ]
+        for player in sorted({*self._sellers, *self._buyers} - {mutation.player for mutation in opening}):
+            side: Side = "SELL" if player in self._sellers else "BUY"
+            material = self._materials[player % len(self._materials)]
+            order = self._maker(len(opening) * opening_gap_ms, side, material, self._quantity())
+            opening.append(replace(order, player=player))
         return Load(tuple(opening), tuple(self._mutation(due) for due in due_ms))
 
     def _mutation(self, due_ms: float) -> PlannedMutation:

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from cli.api import MarketApi, path_of
-from cli.failures import MarketRefusedError
+from cli.failures import EnvironmentUnavailableError, MarketRefusedError
 from cli.feed import FeedEndpoint
 from cli.funding import STARTING_UNITS, fund_players
 from cli.latency.clients import Clients, Listener
+from cli.latency.ending import wait_for_receipts, wrong_books_of
 from cli.latency.load import plan_load
 from cli.latency.patterns import due_times_ms
 from cli.latency.receipts import Receipts
@@ -21,6 +22,7 @@ from cli.latency.samples import Run, Sample
 from cli.latency.sending import HttpPlacing, RunClock, connections_for, send_in_open_loop
 from cli.players import PlayerPool
 from cli.service import service_token
+from market.feed.messages import MOST_LEVELS
 from market.money import parse_price
 
 if TYPE_CHECKING:
@@ -31,10 +33,13 @@ if TYPE_CHECKING:
     from cli.latency.sending import Sent
 
 _SIGN_INS_AT_ONCE: Final = 4
-_BOOK_LEVELS: Final = 20
-_LAST_RECEIPTS_S: Final = 10.0  # after the last answer; what comes later is lost
-_POLL_S: Final = 0.05
-_OPENING_PER_S: Final = 20.0
+_CANCEL_ATTEMPTS: Final = 3
+_CANCEL_PAUSE_S: Final = 0.5
+_LEAST_OPENING_PER_S, _MOST_OPENING_PER_S = 5.0, 20.0
+
+
+INTERRUPTED: Final = "interrupted"
+"""Why a run ended early that a person ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,9 @@ class Progress:
 def measure(environment: Environment, plan: RunPlan, progress: Progress) -> Run:
     """Run a load and see it arrive.
 
+    Once orders have been sent, whatever happens costs the run's remainder and not its figures: Ctrl-C, a market that
+    stops answering, a client that is cut off. The run tells. What is left in the books is canceled in every case.
+
     Parameters
     ----------
     environment
@@ -73,7 +81,7 @@ def measure(environment: Environment, plan: RunPlan, progress: Progress) -> Run:
     Raises
     ------
     EnvironmentUnavailableError
-        It has no live feed, no players of its own, or stopped answering.
+        It has no live feed, no players of its own, or does not answer.
     MarketRefusedError
         It refused what opens the books, so there is nothing to measure.
     """
@@ -87,10 +95,10 @@ def measure(environment: Environment, plan: RunPlan, progress: Progress) -> Run:
 
     def read_book(material: str) -> Mapping[str, Any]:
         with MarketApi(environment.api_url) as api:
-            return api.get(path_of("materials", material, "book"), tokens[0], {"depth": _BOOK_LEVELS}).accepted()
+            return api.get(path_of("materials", material, "book"), tokens[0], {"depth": MOST_LEVELS}).accepted()
 
     due_ms = due_times_ms(plan.pattern, rate_per_s=plan.rate_per_s, duration_s=plan.minutes * 60)
-    opening_per_s = min(plan.rate_per_s, _OPENING_PER_S)
+    opening_per_s = min(max(plan.rate_per_s, _LEAST_OPENING_PER_S), _MOST_OPENING_PER_S)
     load = plan_load(
         due_ms,
         opening_gap_ms=1000 / opening_per_s,
@@ -126,33 +134,46 @@ def measure(environment: Environment, plan: RunPlan, progress: Progress) -> Run:
     def connect() -> HttpPlacing:
         return HttpPlacing(environment.api_url, tokens, digits)
 
-    progress.begin("connecting", None)
-    with Clients(endpoint, listeners, receipts, now_ms=clock.now_ms, read_book=read_book) as clients:
-        progress.begin("opening the books", None)
-        opened = send_in_open_loop(
-            load.opening, connect=connect, connections=connections_for(opening_per_s), clock=clock
-        )
-        if not any(sent.order_id for sent in opened):
-            raise MarketRefusedError(f"nothing can be sent: {opened[0].refusal or 'no answer'}")
-        _wait(receipts, opened, own_clients, watchers)
-        receipts.count_anew()
-        progress.begin("sending", len(load.mutations))
-        started_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        cpu_s, wall_s = time.process_time(), time.monotonic()
-        sent = send_in_open_loop(
-            load.mutations,
-            connect=connect,
-            connections=connections_for(plan.rate_per_s),
-            clock=clock,
-            on_sent=progress.advance,
-        )
-        cpu_s, wall_s = time.process_time() - cpu_s, time.monotonic() - wall_s
-        progress.begin("waiting for the last receipts", None)
-        _wait(receipts, sent, own_clients, watchers)
-        wrong_books = _wrong_books(clients)
-    progress.begin("cancelling what is left in the books", None)
-    _cancel_all(environment, tokens)
-    samples = tuple(_sample(one, names, own_clients, receipts) for one in sent)
+    troubles: list[str] = []
+    try:
+        progress.begin("connecting", None)
+        with Clients(endpoint, listeners, receipts, now_ms=clock.now_ms, read_book=read_book) as clients:
+            progress.begin("opening the books", len(load.opening))
+            opened = send_in_open_loop(
+                load.opening,
+                connect=connect,
+                connections=connections_for(opening_per_s),
+                clock=clock,
+                on_sent=progress.advance,
+            )
+            if opened.end is not None:
+                raise opened.end
+            _require_some(opened.sent)
+            wait_for_receipts(receipts, opened.sent, own_clients, watchers)
+            receipts.count_anew()
+            progress.begin("sending", len(load.mutations))
+            started_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+            cpu_s, wall_s = time.process_time(), time.monotonic()
+            sending = send_in_open_loop(
+                load.mutations,
+                connect=connect,
+                connections=connections_for(plan.rate_per_s * plan.pattern.peak_factor),
+                clock=clock,
+                on_sent=progress.advance,
+            )
+            cpu_s, wall_s = time.process_time() - cpu_s, time.monotonic() - wall_s
+            progress.begin("waiting for the last receipts", None)
+            end, wrong_books = sending.end, list[str]()
+            try:
+                wait_for_receipts(receipts, sending.sent, own_clients, watchers)
+                wrong_books = wrong_books_of(clients, troubles)
+            except KeyboardInterrupt as interrupt:
+                end = interrupt
+        troubles += clients.failures
+    finally:
+        progress.begin("canceling what is left in the books", None)
+        troubles += _cancel_all(environment, tokens)
+    samples = tuple(_sample(one, names, own_clients, receipts) for one in sending.sent)
     return Run(
         environment=environment.name,
         started_at=started_at,
@@ -165,19 +186,49 @@ def measure(environment: Environment, plan: RunPlan, progress: Progress) -> Run:
         cpu_share=cpu_s / wall_s,
         samples=samples,
         detection=receipts.detection(samples, watchers, wrong_books),
+        ended_early=None if end is None else str(end) or INTERRUPTED,
+        unsent=len(load.mutations) - len(samples),
+        troubles=tuple(troubles),
     )
 
 
-def _cancel_all(environment: Environment, tokens: Sequence[str]) -> None:
-    """Leave the books to others as they were."""
+def _require_some(opened: Sequence[Sent]) -> None:
+    """Refuse to measure a market that takes nothing."""
+    if any(sent.order_id for sent in opened):
+        return
+    if (refusal := next((sent.refusal for sent in opened if sent.refusal), None)) is not None:
+        raise MarketRefusedError(f"nothing can be sent: {refusal}")
+    raise EnvironmentUnavailableError("nothing can be sent: no request was answered")
 
-    def cancel(token: str) -> None:
+
+def _cancel_all(environment: Environment, tokens: Sequence[str]) -> list[str]:
+    """Leave the books to others as they were; returns why that did not work. It never fails: the figures are there."""
+
+    def cancel(token: str) -> str | None:
         with MarketApi(environment.api_url) as api:
-            for side in ("/asks", "/bids"):
-                api.delete(side, token).accepted()
+            try:
+                for side in ("/asks", "/bids"):
+                    _cancel_side(api, side, token)
+            except MarketRefusedError as failure:
+                return str(failure)
+        return None
 
-    with ThreadPoolExecutor(_SIGN_INS_AT_ONCE) as threads:
-        list(threads.map(cancel, tokens))
+    try:
+        with ThreadPoolExecutor(_SIGN_INS_AT_ONCE) as threads:
+            failures = list(threads.map(cancel, tokens))
+    except EnvironmentUnavailableError as failure:
+        failures = [str(failure)]
+    return [f"orders may be left in the books: {failure}" for failure in dict.fromkeys(failures) if failure is not None]
+
+
+def _cancel_side(api: MarketApi, side: str, token: str) -> None:
+    """Ask again while the market is busy: the run's last orders are still being matched."""
+    for attempt in range(1, _CANCEL_ATTEMPTS + 1):
+        reply = api.delete(side, token)
+        if reply.status < 500 or attempt == _CANCEL_ATTEMPTS:
+            reply.accepted()
+            return
+        time.sleep(_CANCEL_PAUSE_S)
 
 
 def _sign_in(environment: Environment, names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -197,27 +248,6 @@ def _reference_prices(books: Sequence[Mapping[str, Any]] | map[Mapping[str, Any]
     return found
 
 
-def _wait(receipts: Receipts, sent: Sequence[Sent], own_clients: Sequence[str], watchers: Sequence[str]) -> None:
-    """Return when every client has heard of everything that was accepted, or the time for that is over."""
-    open_ends = [one for one in sent if one.order_id is not None]
-    deadline = time.monotonic() + _LAST_RECEIPTS_S
-    while open_ends and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
-        open_ends = [
-            one
-            for one in open_ends
-            if not receipts.reached(one.trace_id, one.order_id, (own_clients[one.planned.player], *watchers))
-        ]
-
-
-def _wrong_books(clients: Clients) -> list[str]:
-    """Return what clients have wrong about the books once the market is at rest: a message may be on its way still."""
-    deadline = time.monotonic() + _LAST_RECEIPTS_S
-    while (wrong := clients.wrong_books()) and time.monotonic() < deadline:
-        time.sleep(10 * _POLL_S)
-    return wrong
-
-
 def _sample(sent: Sent, names: Sequence[str], own_clients: Sequence[str], receipts: Receipts) -> Sample:
     planned = sent.planned
     stamps, told_ms = receipts.stamps_of(sent.trace_id)
@@ -231,6 +261,7 @@ def _sample(sent: Sent, names: Sequence[str], own_clients: Sequence[str], receip
         answered_ms=sent.answered_ms,
         order_id=sent.order_id,
         refusal=sent.refusal,
+        failed=sent.failed,
         stamps=stamps,
         told_ms=told_ms,
         receipts=receipts.of(sent.trace_id, sent.order_id),

@@ -23,11 +23,17 @@ class Pattern(StrEnum):
     AUCTION_CLOSE = "auction-close"
     """From half the rate to two and a half times the rate, most of the rise in the last third."""
 
+    @property
+    def peak_factor(self) -> float:
+        """Its highest rate, as a multiple of the mean."""
+        return {Pattern.STEADY: 1.0, Pattern.BURST: BURST_FACTOR, Pattern.AUCTION_CLOSE: _CLOSE_FACTOR}[self]
+
 
 BURST_PERIOD_S: Final = 10.0
 BURST_FACTOR: Final = 5.0
 _BURST_SHARE = 0.1  # of a period
 _CLOSE_POWER = 4
+_CLOSE_FACTOR = (1 + _CLOSE_POWER) / 2
 
 _QUIET_FACTOR = (1 - BURST_FACTOR * _BURST_SHARE) / (1 - _BURST_SHARE)
 _BURST_START, _BURST_END = (1 - _BURST_SHARE) / 2, (1 + _BURST_SHARE) / 2

@@ -27,7 +27,7 @@ _ROW_HEIGHT, _FRAME_HEIGHT = 34, 70
 
 def plot_over_time(spells: Sequence[Spell]) -> str:
     """Draw p50, p90 and p99 of the whole way over the run's time, with the goal as a line."""
-    end_s = spells[-1].start_ms / 1000 if spells else 1
+    end_s = max(spells[-1].start_ms / 1000, 1) if spells else 1
     seen = [value for spell in spells if math.isfinite(value := spell.latencies.p99_ms)]
     chart = _chart(
         _pygal.XY,

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from cli.latency.samples import Run
     from cli.latency.statistics import Summary
 
-_MOST_FINDINGS = 20
-
 
 def print_run(console: Console, run: Run, figures: Figures) -> None:
     """Print the table of the way and its hops, what it rests on, and what clients noticed."""
@@ -32,11 +30,8 @@ def print_run(console: Console, run: Run, figures: Figures) -> None:
         _add(table, hop.label, hop.latencies)
     console.print(table)
     console.print(clock_sentence(figures.clock), style="dim")
-    found = findings_of(run, figures)
-    for finding in found[:_MOST_FINDINGS]:
+    for finding in findings_of(run, figures):
         console.print(escape(finding.text), style=None if finding.sound else "yellow", soft_wrap=True)
-    if len(found) > _MOST_FINDINGS:
-        console.print(f"… and {len(found) - _MOST_FINDINGS:,} more", style="yellow")
 
 
 def _add(table: Table, label: str, latencies: Summary, style: str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ class Receipts:
 
     def count_anew(self) -> None:
         """Forget what clients noticed: a view that joins a publisher midway cannot know that it missed nothing."""
-        self._noticed: set[tuple[str, str]] = set()
+        self._noticed_ms: dict[tuple[str, str], float] = {}
         self._messages = self._duplicates = self._gaps = 0
 
     def hear(self, client: str, ids: Iterable[str], received_ms: float) -> None:
@@ -44,18 +45,22 @@ class Receipts:
         self._messages += 1
         self._duplicates += change is Change.DUPLICATE
 
-    def miss(self, client: str, followed: str) -> None:
-        """Note that a client knows that it missed something of its own orders, or of a material."""
-        self._gaps += 1
-        self._noticed.add((client, followed))
+    def miss(self, client: str, followed: str, noticed_ms: float, *, is_known: bool = False) -> None:
+        """Note that a client knows that it missed something of its own orders, or of a material, up to a time.
+
+        `is_known` if it belongs to what the client has noticed already.
+        """
+        self._gaps += not is_known
+        self._noticed_ms[client, followed] = noticed_ms
 
     def of(self, trace_id: str, order_id: str | None) -> dict[str, float]:
         """Return when each client heard of a mutation for the first time, whatever it was called.
 
         An order that trades before the matcher gets to its own record is told by its id alone.
         """
-        received = dict(self._received.get(trace_id, {}))
-        for client, received_ms in self._received.get(order_id or "", {}).items():
+        # Copied at once: the clients' thread goes on noting.
+        received, by_order_id = (self._received.get(name or "", {}).copy() for name in (trace_id, order_id))
+        for client, received_ms in by_order_id.items():
             received[client] = min(received_ms, received.get(client, received_ms))
         return received
 
@@ -72,6 +77,8 @@ class Receipts:
     ) -> Detection:
         """Sum up what clients noticed, and find what they should have noticed and did not.
 
+        A gap tells of what was sent before it was noticed, and of nothing later.
+
         Parameters
         ----------
         samples
@@ -85,7 +92,8 @@ class Receipts:
         for sample in samples:
             followers = [(sample.own_client, OWN), *((watcher, sample.material) for watcher in watchers)]
             for client, followed in followers:
-                if sample.counts and client not in sample.receipts and (client, followed) not in self._noticed:
+                was_noticed = sample.sent_ms <= self._noticed_ms.get((client, followed), -math.inf)
+                if sample.taken and client not in sample.receipts and not was_noticed:
                     unnoticed[client, followed] += 1
         lost = (
             f"{client} never heard of {times:,} mutations in {followed} and noticed no gap"
@@ -112,6 +120,10 @@ class MarketFollower:
         self._material = material
         self._receipts = receipts
         self._view = MarketView(material)
+        self.heard = 0
+        """Messages so far: if it has not moved, nothing has come that could have put the book right."""
+        self.breaks = 0
+        """How often the connection was restored: what was asked for before the last time is too old to be loaded."""
 
     @property
     def needs_snapshot(self) -> bool:
@@ -124,21 +136,28 @@ class MarketFollower:
 
     def take(self, message: Mapping[str, Any], received_ms: float) -> None:
         """Take a message."""
+        self.heard += 1
         self._receipts.hear(self._client, message.get("trace_ids", ()), received_ms)
         had_gap = self._view.has_gap
         change = self._view.apply(message)
         self._receipts.judge(change)
-        if change is Change.GAP and not had_gap:
-            self._receipts.miss(self._client, self._material)
+        if change is Change.GAP:
+            self._receipts.miss(self._client, self._material, received_ms, is_known=had_gap)
 
-    def lose(self) -> None:
-        """The connection broke: what came meanwhile is missing."""
-        self._receipts.miss(self._client, self._material)
+    def lose(self, now_ms: float, *, is_back: bool = False) -> None:
+        """The connection broke, or is back: what was sent up to then is missing."""
+        if is_back:
+            self.breaks += 1
+            self._view.lose()
+        self._receipts.miss(self._client, self._material, now_ms, is_known=is_back)
 
     def fault(self, answer: Mapping[str, Any]) -> str | None:
-        """Compare its book with a snapshot of a market at rest; returns what is wrong with it, unnoticed."""
+        """Compare its book with a snapshot of a market at rest; returns what is wrong with it, unnoticed.
+
+        A book that is newer than the snapshot cannot be compared with it.
+        """
         view = self._view
-        if view.has_gap:
+        if view.has_gap or (view.sequence is not None and view.sequence > answer["sequence"]):
             return None
         name = f"{self._client}'s book of {self._material}"
         if view.sequence != answer["sequence"]:
@@ -178,8 +197,8 @@ class OwnFollower:
         change = self._view.apply(message)
         self._receipts.judge(change)
         if change is Change.GAP:
-            self._receipts.miss(self._client, OWN)
+            self._receipts.miss(self._client, OWN, received_ms)
 
-    def lose(self) -> None:
-        """The connection broke: what came meanwhile is missing."""
-        self._receipts.miss(self._client, OWN)
+    def lose(self, now_ms: float, *, is_back: bool = False) -> None:
+        """The connection broke, or is back: what was sent up to then is missing."""
+        self._receipts.miss(self._client, OWN, now_ms, is_known=is_back)

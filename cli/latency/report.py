@@ -37,7 +37,7 @@ $style
 <p class="quiet">$subtitle</p>
 <div class="tiles">$tiles</div>
 <h2>Over time</h2>
-<figure><figcaption>Whole way of the mutations by the second they were due in.
+<figure><figcaption>Whole way of the mutations by the time they were due.
 <i class="swatch-p50"></i>p50<i class="swatch-p90"></i>p90<i class="swatch-p99"></i>p99<i class="swatch-goal"></i>goal,
 $goal ms</figcaption>$over_time</figure>
 <h2>Hop by hop</h2>

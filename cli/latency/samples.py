@@ -31,6 +31,8 @@ class Sample:
         When it was to be sent, was sent, and was answered; None if no answer came.
     order_id, refusal
         The market's id, or its reason; both None if no answer came.
+    failed
+        Whether the market did neither of what it is there for: take the order, or refuse it by its rules.
     stamps
         Servers' stamps by name (`market.tracing.HOPS`), epoch ms, as far as its player was told.
     told_ms
@@ -50,15 +52,21 @@ class Sample:
     answered_ms: float | None
     order_id: str | None
     refusal: str | None
+    failed: bool
     stamps: dict[str, int]
     told_ms: float | None
     receipts: dict[str, float]
     own_client: str
 
     @property
-    def counts(self) -> bool:
+    def taken(self) -> bool:
         """Whether every client must hear of it: the market accepted it, or has told of it without an answer."""
         return self.order_id is not None or bool(self.receipts)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is in the figures: all but what the market refused by its rules, which nobody has to hear of."""
+        return self.taken or self.failed
 
     @property
     def received_ms(self) -> float | None:
@@ -127,6 +135,12 @@ class Run:
         In the order of sending.
     detection
         Of all clients.
+    ended_early
+        Why the run ended before everything was sent; None if it did not.
+    unsent
+        Mutations that were planned and not sent.
+    troubles
+        What went wrong with the measuring itself, one line each.
     """
 
     environment: str
@@ -140,9 +154,12 @@ class Run:
     cpu_share: float
     samples: tuple[Sample, ...]
     detection: Detection = field(default_factory=Detection)
+    ended_early: str | None = None
+    unsent: int = 0
+    troubles: tuple[str, ...] = ()
 
     def clock_offset(self) -> ClockOffset | None:
-        """Estimate servers' clock minus the client's; None if no answer carried stamps."""
+        """Estimate servers' clock minus the client's; None if no stamps tell."""
         return estimate_offset(exchange for sample in self.samples for exchange in sample.exchanges())
 
 
@@ -179,5 +196,5 @@ def _run_of(document: dict[str, Any]) -> Run:
     samples = tuple(Sample(**sample) for sample in document.pop("samples"))
     detection = document.pop("detection")
     detection["undetected"] = tuple(detection["undetected"])
-    watchers = tuple(document.pop("watchers"))
-    return Run(**document, samples=samples, watchers=watchers, detection=Detection(**detection))
+    watchers, troubles = tuple(document.pop("watchers")), tuple(document.pop("troubles"))
+    return Run(**document, samples=samples, watchers=watchers, detection=Detection(**detection), troubles=troubles)

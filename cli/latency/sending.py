@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 _FEWEST_CONNECTIONS, _MOST_CONNECTIONS = 4, 64
 _POLL_S = 0.01
 _ANSWER_S = 0.5  # an answer that takes longer than this on average would need more connections than there are
-_MOST_UNANSWERED_IN_A_ROW: Final = 100
+_SILENCE_MS: Final = 30_000.0
+_FEWEST_UNANSWERED: Final = 10
+"""The market has stopped answering when so many requests in a row, over so long a time, got no answer."""
+_NOT_ABOUT_THE_ORDER: Final = (401, 403, 429)
+"""Statuses below 500 by which the market says nothing about the order itself."""
 
 
 class RunClock:
@@ -34,15 +38,18 @@ class RunClock:
 
     Parameters
     ----------
-    monotonic, sleep
-        Seconds; `time.monotonic` and `time.sleep` unless a test has its own.
+    monotonic, wait
+        Seconds, and what waits for an event so many of them; `time.monotonic` and `Event.wait` unless a test has its
+        own.
     """
 
     def __init__(
-        self, monotonic: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+        self,
+        monotonic: Callable[[], float] = time.monotonic,
+        wait: Callable[[Event, float], object] = Event.wait,
     ) -> None:
         self._monotonic = monotonic
-        self._sleep = sleep
+        self._wait = wait
         self._started = monotonic()
 
     def restart(self) -> None:
@@ -53,10 +60,11 @@ class RunClock:
         """Return the time since the start."""
         return (self._monotonic() - self._started) * 1000
 
-    def sleep_until(self, due_ms: float) -> None:
-        """Return when it is time, at once if it has been."""
-        while (left_ms := due_ms - self.now_ms()) > 0:
-            self._sleep(left_ms / 1000)
+    def sleep_until(self, due_ms: float, stopped: Event) -> bool:
+        """Return when it is time, at once if it has been; False, if the run is stopped before that."""
+        while not stopped.is_set() and (left_ms := due_ms - self.now_ms()) > 0:
+            self._wait(stopped, left_ms / 1000)
+        return not stopped.is_set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,15 @@ class Sent:
     answered_ms: float | None
     order_id: str | None
     refusal: str | None
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What was sent of a plan, in its order, and what ended that early: the person, or a market that is silent."""
+
+    sent: tuple[Sent, ...]
+    end: KeyboardInterrupt | EnvironmentUnavailableError | None
 
 
 class Place(Protocol):
@@ -119,7 +136,7 @@ class HttpPlacing:
 
 
 def connections_for(rate_per_s: float) -> int:
-    """Return how many connections keep a loop open at a rate, bursts included: a bounded number."""
+    """Return how many connections keep a loop open at a highest rate: a bounded number."""
     return max(_FEWEST_CONNECTIONS, min(_MOST_CONNECTIONS, round(rate_per_s * _ANSWER_S)))
 
 
@@ -130,11 +147,12 @@ def send_in_open_loop(
     connections: int,
     clock: RunClock,
     on_sent: Callable[[], None] = lambda: None,
-) -> tuple[Sent, ...]:
+) -> Sending:
     """Send each mutation when it is due. The clock restarts when all connections are there.
 
     A mutation waits for nothing but its time and a free connection. If none is free, because the market has stalled,
-    it is sent as soon as one is; its latency counts from its due time all the same.
+    it is sent as soon as one is; its latency counts from its due time all the same. On Ctrl-C nothing more is sent;
+    what is on its way is waited for.
 
     Parameters
     ----------
@@ -151,13 +169,14 @@ def send_in_open_loop(
 
     Returns
     -------
-    tuple[Sent, ...]
-        In the order of the plan.
+    Sending
+        What was sent. Its end is a `KeyboardInterrupt`, or an `EnvironmentUnavailableError` if the market has stopped
+        answering at all.
 
     Raises
     ------
     EnvironmentUnavailableError
-        The market has stopped answering at all.
+        A connection cannot be opened.
     """
     waiting: SimpleQueue[tuple[int, PlannedMutation]] = SimpleQueue()
     for numbered in enumerate(plan):
@@ -165,10 +184,11 @@ def send_in_open_loop(
     sent: dict[int, Sent] = {}
     ready: SimpleQueue[None] = SimpleQueue()
     started, stopped = Event(), Event()
-    unanswered = 0
+    unanswered, answered_ms = 0, 0.0
+    end: KeyboardInterrupt | EnvironmentUnavailableError | None = None
 
     def connection() -> None:
-        nonlocal unanswered
+        nonlocal unanswered, answered_ms
         with connect() as place:
             ready.put(None)
             started.wait()
@@ -177,11 +197,15 @@ def send_in_open_loop(
                     number, mutation = waiting.get_nowait()
                 except Empty:
                     return
-                clock.sleep_until(mutation.due_ms)
+                if not clock.sleep_until(mutation.due_ms, stopped):
+                    return
                 sent[number], failure = _send(place, mutation, clock)
-                unanswered = 0 if failure is None else unanswered + 1
-                if failure is not None and unanswered >= _MOST_UNANSWERED_IN_A_ROW:
-                    raise failure
+                if failure is None:
+                    unanswered, answered_ms = 0, clock.now_ms()
+                else:
+                    unanswered += 1
+                    if unanswered >= _FEWEST_UNANSWERED and clock.now_ms() - answered_ms >= _SILENCE_MS:
+                        raise failure
                 on_sent()
 
     with ThreadPoolExecutor(connections, thread_name_prefix="sender") as pool:
@@ -192,13 +216,16 @@ def send_in_open_loop(
                     future.result()
             clock.restart()
             started.set()
-            wait(running, return_when=FIRST_EXCEPTION)
+            for future in wait(running, return_when=FIRST_EXCEPTION).done:
+                future.result()
+        except (KeyboardInterrupt, EnvironmentUnavailableError) as reason:
+            if not started.is_set():
+                raise
+            end = reason
         finally:
             stopped.set()
             started.set()
-        for future in running:
-            future.result()
-    return tuple(sent[number] for number in sorted(sent))
+    return Sending(tuple(sent[number] for number in sorted(sent)), end)
 
 
 def _send(place: Place, mutation: PlannedMutation, clock: RunClock) -> tuple[Sent, EnvironmentUnavailableError | None]:
@@ -207,8 +234,19 @@ def _send(place: Place, mutation: PlannedMutation, clock: RunClock) -> tuple[Sen
     try:
         reply = place(mutation, trace_id)
     except EnvironmentUnavailableError as failure:
-        return Sent(mutation, trace_id, sent_ms, None, None, None), failure
+        return Sent(mutation, trace_id, sent_ms, None, None, None, failed=True), failure
     answered_ms = clock.now_ms()
-    if 200 <= reply.status < 300:
-        return Sent(mutation, trace_id, sent_ms, answered_ms, str(reply.body.get("id")), None), None
-    return Sent(mutation, trace_id, sent_ms, answered_ms, None, refusal(reply)), None
+    if not 200 <= reply.status < 300:
+        failed = not _is_by_the_rules(reply)
+        return Sent(mutation, trace_id, sent_ms, answered_ms, None, refusal(reply), failed), None
+    order_id = reply.body.get("id")
+    if not isinstance(order_id, str):
+        reason = f"answered {reply.status}, but with no order"
+        return Sent(mutation, trace_id, sent_ms, answered_ms, None, reason, failed=True), None
+    return Sent(mutation, trace_id, sent_ms, answered_ms, order_id, None, failed=False), None
+
+
+def _is_by_the_rules(reply: Reply) -> bool:
+    """Whether the market itself refuses the order; what stands before it answers without the market's error."""
+    in_range = 400 <= reply.status < 500 and reply.status not in _NOT_ABOUT_THE_ORDER
+    return in_range and isinstance(reply.body.get("error"), dict)

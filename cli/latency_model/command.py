@@ -14,6 +14,7 @@ from cli.latency_model.hops import Clients
 from cli.latency_model.modelling import DEFAULT_SAMPLES, TARGET_P50_MS, TARGET_P99_MS, model_latency
 from cli.latency_model.monte_carlo import LEAST_SAMPLES
 from cli.latency_model.path import MissingEdgeError
+from cli.latency_model.what_ifs import what_ifs
 from cli.screen import listing, screen
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from cli.latency_model.modelling import LatencyModel, ModelledWay
     from cli.latency_model.monte_carlo import Figures
+    from cli.latency_model.what_ifs import WhatIf
 
 
 def model(  # noqa: PLR0917 - typer takes each from the command line
@@ -30,6 +32,10 @@ def model(  # noqa: PLR0917 - typer takes each from the command line
         typer.Option(help="File of `pulumi stack export` to read instead of an environment.", dir_okay=False),
     ] = None,
     clients: Annotated[Clients, typer.Option(help="What line the players are on.")] = Clients.FIXED,
+    listeners: Annotated[
+        int,
+        typer.Option(help="Clients that must all have received it: the way ends at the last.", min=1, max=1_000_000),
+    ] = 1,
     cold_share: Annotated[
         float | None,
         typer.Option(
@@ -42,17 +48,24 @@ def model(  # noqa: PLR0917 - typer takes each from the command line
     samples: Annotated[int, typer.Option(help="Ways to draw.", min=LEAST_SAMPLES, max=10_000_000)] = DEFAULT_SAMPLES,
     seed: Annotated[int, typer.Option(help="The same seed draws the same ways.")] = 1,
     sources: Annotated[bool, typer.Option("--sources", help="Show where each hop's figures are from.")] = False,
+    assumptions: Annotated[
+        bool, typer.Option("--what-ifs", help="Show what the way takes with each assumption changed alone.")
+    ] = False,
 ) -> None:
-    """Model what a bid takes to every client, from the resources that are deployed."""
+    """Model what a bid takes to a client, or to the last of several, from the resources that are deployed."""
     graph = graph_of_file(export) if export is not None else graph_of_environment(ctx.obj)
     try:
-        modelled = model_latency(graph, clients=clients, cold_share=cold_share, samples=samples, seed=seed)
+        modelled = model_latency(
+            graph, clients=clients, listeners=listeners, cold_share=cold_share, samples=samples, seed=seed
+        )
     except MissingEdgeError as missing:
         raise CommandFailedError(f"no way from POST /bids to the client: {missing}") from missing
     console = screen()
     _print_way(console, modelled.way)
     _print_hops(console, modelled.way)
     _print_comparison(console, modelled)
+    if assumptions:
+        _print_what_ifs(console, what_ifs(graph, samples=samples, seed=seed))
     if sources:
         _print_sources(console, modelled.way)
 
@@ -77,7 +90,8 @@ def _print_hops(console: Console, way: ModelledWay) -> None:
 
 def _print_comparison(console: Console, modelled: LatencyModel) -> None:
     numbers = ("p50", "p90", "p99", f"under {TARGET_P99_MS} ms")
-    table = listing(f"whole way, ms ({modelled.clients} line)", "way", *numbers, numbers=numbers)
+    clients = "one client" if modelled.listeners == 1 else f"the last of {modelled.listeners} clients"
+    table = listing(f"whole way to {clients}, ms ({modelled.clients} line)", "way", *numbers, numbers=numbers)
     for label, way in (("as deployed", modelled.way), ("default: all streams polled", modelled.default_way)):
         table.add_row(label, *_cells(way.whole), f"{way.within_target:.1%}")
     console.print()
@@ -85,6 +99,15 @@ def _print_comparison(console: Console, modelled: LatencyModel) -> None:
     verdict = "kept" if modelled.way.on_target else "missed"
     style = "green" if modelled.way.on_target else "red"
     console.print(f"target p50 < {TARGET_P50_MS} ms, p99 < {TARGET_P99_MS} ms: {verdict}", style=style)
+
+
+def _print_what_ifs(console: Console, changed: list[WhatIf]) -> None:
+    numbers = ("p50", "p90", "p99")
+    table = listing("each changed alone, ms", "way", *numbers, numbers=numbers)
+    for what_if in changed:
+        table.add_row(what_if.change, *_cells(what_if.whole))
+    console.print()
+    console.print(table)
 
 
 def _print_sources(console: Console, way: ModelledWay) -> None:

@@ -13,7 +13,7 @@ ROUTE_TYPE = "aws:apigatewayv2/route:Route"
 _FUNCTION = "aws:lambda/function:Function"
 _ALIAS = "aws:lambda/alias:Alias"
 _WARM = "aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig"
-_FULL_CORE_MB = 1769  # AWS Lambda Developer Guide, "Configure Lambda function memory": one vCPU
+FULL_CORE_MB = 1769  # AWS Lambda Developer Guide, "Configure Lambda function memory": one vCPU
 _LEAST_MB = 128  # what Lambda gives where nothing is said
 
 
@@ -48,7 +48,7 @@ class DeployedFunction:
     @property
     def cores(self) -> float:
         """Full cores its memory buys; its one thread uses one at most."""
-        return min((self.resource.number("memorySize") or _LEAST_MB) / _FULL_CORE_MB, 1.0)
+        return min((self.resource.number("memorySize") or _LEAST_MB) / FULL_CORE_MB, 1.0)
 
     def variable(self, name: str) -> str:
         """Return an environment variable, empty if it is not set."""

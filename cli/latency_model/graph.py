@@ -49,6 +49,10 @@ class Resource:
         """Return a property as a whole number, 0 if there is none; JSON from the engine's side has only floats."""
         return int(float(self.properties.get(name) or 0))
 
+    def is_off(self, name: str) -> bool:
+        """Tell whether a property is false, not just absent."""
+        return self.properties.get(name) is False
+
     def inner(self, name: str) -> Mapping[str, Any]:
         """Return a property that is an object, empty if there is none."""
         value = self.properties.get(name)
@@ -92,10 +96,13 @@ class DeployedGraph:
         if role is None:
             return False
         for policy in self._by_type["aws:iam/rolePolicy:RolePolicy"]:
-            if policy.text("role") in (role.id, role.text("name")):
-                document = json.loads(policy.text("policy"))
-                for statement in document["Statement"]:
-                    if action in _listed(statement["Action"]) and resource_arn in _listed(statement["Resource"]):
+            if policy.text("role") == role.text("name"):
+                for statement in _statements(policy.text("policy")):
+                    if (
+                        statement.get("Effect") == "Allow"
+                        and action in _listed(statement.get("Action"))
+                        and resource_arn in _listed(statement.get("Resource"))
+                    ):
                         return True
         return False
 
@@ -147,5 +154,13 @@ def _revealed(value: Any) -> Any:
     return value
 
 
-def _listed(value: Any) -> list[str]:
-    return cast("list[str]", value) if isinstance(value, list) else [str(value)]
+def _statements(policy: str) -> list[Mapping[str, Any]]:
+    try:
+        document: Any = json.loads(policy)
+        return [statement for statement in _listed(document["Statement"]) if isinstance(statement, dict)]
+    except (ValueError, KeyError, TypeError):
+        return []  # encrypted in the export, or the provider refused it
+
+
+def _listed(value: Any) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else [value]

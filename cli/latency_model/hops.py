@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -57,6 +57,10 @@ class HopFigures:
     basis: Basis
     source: str
     year: int | None
+
+    def times(self, factor: float) -> HopFigures:
+        """Return the figures of something that takes `factor` times as long."""
+        return replace(self, latency=self.latency.times(factor))
 
 
 @cache

@@ -88,13 +88,14 @@ class LatencyModel:
         As deployed.
     default_way
         Change stream, Pipe, polled order stream, tape's stream.
-    clients, samples, seed
+    clients, listeners, samples, seed
         What it was computed with.
     """
 
     way: ModelledWay
     default_way: ModelledWay
     clients: Clients
+    listeners: int
     samples: int
     seed: int
 
@@ -103,12 +104,13 @@ def model_latency(
     graph: DeployedGraph,
     *,
     clients: Clients = Clients.FIXED,
+    listeners: int = 1,
     cold_share: float | None = None,
     samples: int = DEFAULT_SAMPLES,
     seed: int = 1,
     calls: Calls | None = None,
 ) -> LatencyModel:
-    """Model what a bid takes from its sending to every client's receipt.
+    """Model what a bid takes from its sending to the receipt of a client, or of the last of several.
 
     Parameters
     ----------
@@ -116,6 +118,8 @@ def model_latency(
         What is deployed.
     clients
         Where the players are.
+    listeners
+        Clients that must all have received it, 1 or more.
     cold_share
         Share of each function's invocations that meet no initialized instance, 0..1. Default: 0 where provisioned
         concurrency keeps instances, else `cli.latency_model.way.COLD_SHARE`.
@@ -136,7 +140,7 @@ def model_latency(
     """
 
     def modelled(path: BuyersPath) -> ModelledWay:
-        hops = hops_of(path, calls or Calls(), clients, cold_share)
+        hops = hops_of(path, calls or Calls(), clients, cold_share, listeners)
         simulated = simulate(hops, samples=samples, seed=seed, limit_ms=TARGET_P99_MS)
         return ModelledWay(
             stations=tuple(path.stations()),
@@ -163,6 +167,7 @@ def model_latency(
         way=modelled(buyers_path(graph)),
         default_way=modelled(buyers_path(graph, short_cuts=False)),
         clients=clients,
+        listeners=listeners,
         samples=samples,
         seed=seed,
     )

@@ -1,19 +1,25 @@
 """Adding hops up by simulation: seeded, with the standard library only.
 
-Hops are drawn independently of each other. What is not in it: waiting behind a batch that is being matched, throttling,
-and conflicts; they depend on the load, which `market latency` drives and measures.
+Hops are drawn independently of each other, or all with one and the same luck: the truth lies between these two, nearer
+to the first where hops are different services. What is not in it: waiting behind a batch that is being matched,
+throttling, and conflicts; they depend on the load, which `market latency` drives and measures.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from random import Random
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cli.latency_model.way import Hop
+
+_NORMAL = NormalDist()
+_BELOW_ONE = math.nextafter(1, 0)
 
 LEAST_SAMPLES = 1000
 """Below, a p99 rests on fewer than ten samples."""
@@ -65,7 +71,7 @@ class Simulated:
     within: float
 
 
-def simulate(hops: Sequence[Hop], *, samples: int, seed: int, limit_ms: float) -> Simulated:
+def simulate(hops: Sequence[Hop], *, samples: int, seed: int, limit_ms: float, together: bool = False) -> Simulated:
     """Draw the whole way many times.
 
     Parameters
@@ -78,6 +84,8 @@ def simulate(hops: Sequence[Hop], *, samples: int, seed: int, limit_ms: float) -
         The same seed gives the same figures.
     limit_ms
         What `Simulated.within` is about.
+    together
+        Whether all hops of a way are as fast or slow as each other, instead of independent.
 
     Raises
     ------
@@ -89,7 +97,8 @@ def simulate(hops: Sequence[Hop], *, samples: int, seed: int, limit_ms: float) -
     if not hops:
         raise ValueError("hops must be one at least")
     random = Random(seed)
-    drawn = [_draw(hop, samples, random) for hop in hops]
+    shared = [random.gauss(0, 1) for _ in range(samples)] if together else None
+    drawn = [_draw(hop, shared or [random.gauss(0, 1) for _ in range(samples)], random) for hop in hops]
     whole = [sum(parts) for parts in zip(*drawn, strict=True)]
     figures = _figures(whole)
     slowest = sorted(range(samples), key=whole.__getitem__)[-max(samples // 100, 1) :]
@@ -104,13 +113,18 @@ def simulate(hops: Sequence[Hop], *, samples: int, seed: int, limit_ms: float) -
     return Simulated(figures, results, sum(value < limit_ms for value in whole) / samples)
 
 
-def _draw(hop: Hop, samples: int, random: Random) -> list[float]:
-    at, gauss = hop.figures.latency.at, random.gauss
+def _draw(hop: Hop, normals: Sequence[float], random: Random) -> list[float]:
+    at = hop.figures.latency.at
+    if hop.at_a_time > 1:
+        return [at(_highest(normal, hop.at_a_time)) for normal in normals]
     if hop.chance < 1:
-        return [at(gauss(0, 1)) if random.random() < hop.chance else 0.0 for _ in range(samples)]
-    if hop.at_a_time == 1:
-        return [at(gauss(0, 1)) for _ in range(samples)]
-    return [max(at(gauss(0, 1)) for _ in range(hop.at_a_time)) for _ in range(samples)]
+        return [at(normal) if random.random() < hop.chance else 0.0 for normal in normals]
+    return [at(normal) for normal in normals]
+
+
+def _highest(normal: float, of: int) -> float:
+    """Where the highest of so many normal variates lies with the probability with which one lies here."""
+    return _NORMAL.inv_cdf(min(_NORMAL.cdf(normal) ** (1 / of), _BELOW_ONE))
 
 
 def _figures(values: Sequence[float]) -> Figures:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cli.latency_model.deployed_functions import ROUTE_TYPE, DeployedFunction, functions_called_by, functions_of
+from market.feed.channels import MARKET_NAMESPACE
 
 if TYPE_CHECKING:
     from cli.latency_model.graph import DeployedGraph, Resource
@@ -66,6 +67,8 @@ class BuyersPath:
         The matcher's consumer of it; None if the matcher polls the stream.
     matcher
         Function that reads the stream and writes the bids.
+    window_s
+        Seconds that its mapping gathers orders before it calls the function.
     tape
         Table of its commits.
     tape_reader
@@ -81,6 +84,7 @@ class BuyersPath:
     orders: Resource
     fan_out: Resource | None
     matcher: DeployedFunction
+    window_s: int
     tape: Resource
     tape_reader: DeployedFunction | None
     event_api: Resource | None
@@ -132,13 +136,13 @@ def buyers_path(graph: DeployedGraph, *, short_cuts: bool = True) -> BuyersPath:
     bids = _bids_table(graph, api)
     put = _express_stream(graph, api) if short_cuts else None
     pipe, orders = (None, put) if put is not None else _piped(graph, bids)
-    matcher, fan_out = _matcher(graph, orders, bids, short_cuts=short_cuts)
+    matcher, fan_out, window_s = _matcher(graph, orders, bids, short_cuts=short_cuts)
     tape = _tape(graph, matcher)
     event_api = _published_to(graph, matcher) if short_cuts else None
     tape_reader = None
     if event_api is None:
         tape_reader, event_api = _tape_reader(graph, tape)
-    return BuyersPath(api, bids, pipe, orders, fan_out, matcher, tape, tape_reader, event_api)
+    return BuyersPath(api, bids, pipe, orders, fan_out, matcher, window_s, tape, tape_reader, event_api)
 
 
 def _function_behind_the_route(graph: DeployedGraph) -> DeployedFunction:
@@ -184,18 +188,22 @@ def _piped(graph: DeployedGraph, bids: Resource) -> tuple[Resource, Resource]:
 
 def _matcher(
     graph: DeployedGraph, orders: Resource, bids: Resource, *, short_cuts: bool
-) -> tuple[DeployedFunction, Resource | None]:
+) -> tuple[DeployedFunction, Resource | None, int]:
     consumers = {consumer.text("arn"): consumer for consumer in graph.find_all(_CONSUMER, streamArn=orders.text("arn"))}
     called = functions_of(graph)
+    found: list[tuple[DeployedFunction, Resource | None, int]] = []
     for mapping in graph.of_type(_MAPPING):
         source = mapping.text("eventSourceArn")
         function = called.get(mapping.text("functionName"))
         if function is None or (source != orders.text("arn") and source not in consumers):
             continue
         # Others may read the orders, too; the matcher is who writes what became of the bids.
-        if graph.may(function.role_arn, "dynamodb:UpdateItem", bids.text("arn")):
-            return function, consumers.get(source) if short_cuts else None
-    raise MissingEdgeError(f"no function that may write {bids.name} reads {orders.name}")
+        if not mapping.is_off("enabled") and graph.may(function.role_arn, "dynamodb:UpdateItem", bids.text("arn")):
+            window_s = mapping.number("maximumBatchingWindowInSeconds")
+            found.append((function, consumers.get(source) if short_cuts else None, window_s))
+    if not found:
+        raise MissingEdgeError(f"no function that may write {bids.name} reads {orders.name}")
+    return min(found, key=lambda reader: reader[1] is None)  # whom the stream is pushed to has an order first
 
 
 def _tape(graph: DeployedGraph, matcher: DeployedFunction) -> Resource:
@@ -208,17 +216,15 @@ def _tape(graph: DeployedGraph, matcher: DeployedFunction) -> Resource:
 def _published_to(graph: DeployedGraph, function: DeployedFunction) -> Resource | None:
     host = function.variable("FEED_HTTP_HOST")
     for event_api in graph.of_type(_EVENT_API):
-        if not host or event_api.inner("dns").get("HTTP") != host:
+        if event_api.inner("dns").get("HTTP") != host:
             continue
-        for namespace in graph.find_all(_NAMESPACE, apiId=event_api.text("apiId") or event_api.id):
-            if _may_publish(graph, function, namespace):
-                return event_api
+        # What everybody listens to; the players' own channels are another namespace.
+        api_id = event_api.text("apiId") or event_api.id
+        namespace = graph.find(_NAMESPACE, apiId=api_id, name=MARKET_NAMESPACE)
+        arn = namespace.text("channelNamespaceArn") if namespace is not None else ""
+        if arn and graph.may(function.role_arn, "appsync:EventPublish", arn):
+            return event_api
     return None
-
-
-def _may_publish(graph: DeployedGraph, function: DeployedFunction, namespace: Resource) -> bool:
-    arn = namespace.text("channelNamespaceArn")
-    return bool(arn) and graph.may(function.role_arn, "appsync:EventPublish", arn)
 
 
 def _tape_reader(graph: DeployedGraph, tape: Resource) -> tuple[DeployedFunction, Resource | None]:

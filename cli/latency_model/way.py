@@ -64,7 +64,9 @@ class Hop:
     chance: float = 1.0
 
 
-def hops_of(path: BuyersPath, calls: Calls, clients: Clients, cold_share: float | None) -> list[Hop]:
+def hops_of(
+    path: BuyersPath, calls: Calls, clients: Clients, cold_share: float | None, listeners: int = 1
+) -> list[Hop]:
     """Return the hops of a path.
 
     Parameters
@@ -78,6 +80,8 @@ def hops_of(path: BuyersPath, calls: Calls, clients: Clients, cold_share: float 
     cold_share
         Share of a function's invocations that meet no initialized instance, 0..1; None: 0 where provisioned
         concurrency keeps instances, else `COLD_SHARE`.
+    listeners
+        Clients that must all have received it, 1 or more, each on a line of its own.
     """
     known = hop_figures()
     one_way = known[f"one_way_{clients}"]
@@ -99,6 +103,7 @@ def hops_of(path: BuyersPath, calls: Calls, clients: Clients, cold_share: float 
     delivered = known["kinesis_fan_out" if path.fan_out is not None else "kinesis_polled"]
     hops += [
         Hop(f"{path.orders.name} {reading} {path.matcher.name}", matched, delivered),
+        *_window(path, matched),
         *_cold(path.matcher, matched, cold_share),
         *(_reads(group, known["query"]) for group in calls.matching_reads),
         Hop(f"code of {path.matcher.name}", committed, _on(path.matcher, known["matcher_code"])),
@@ -111,7 +116,12 @@ def hops_of(path: BuyersPath, calls: Calls, clients: Clients, cold_share: float 
             *_cold(reader, published, cold_share),
             Hop(f"code of {reader.name}", published, known["reader_code"]),
         ]
-    return [*hops, Hop("publish to the channel", seen, known["publish"]), Hop("region to client", seen, one_way)]
+    to_clients = "region to client" if listeners == 1 else f"region to the last of {listeners} clients"
+    return [
+        *hops,
+        Hop("publish to the channel", seen, known["publish"]),
+        Hop(to_clients, seen, one_way, at_a_time=listeners),
+    ]
 
 
 def _reads(at_a_time: int, query: HopFigures) -> Hop:
@@ -119,10 +129,16 @@ def _reads(at_a_time: int, query: HopFigures) -> Hop:
     return Hop(f"the book: {label}", "matched → committed", query, at_a_time=at_a_time)
 
 
+def _window(path: BuyersPath, stage: str) -> list[Hop]:
+    if not path.window_s:
+        return []
+    label = f"{path.matcher.name} is called after a batch window of {path.window_s} s"
+    return [Hop(label, stage, hop_figures()["batch_window"].times(path.window_s))]
+
+
 def _on(function: DeployedFunction, code: HopFigures) -> HopFigures:
     """The same code on the share of a core that the function's memory buys."""
-    slower = code.latency.times(1 / function.cores)
-    return HopFigures(code.key, code.what, slower, code.basis, code.source, code.year)
+    return code.times(1 / function.cores)
 
 
 def _cold(function: DeployedFunction, stage: str, cold_share: float | None) -> list[Hop]:

@@ -1,8 +1,7 @@
 """The express lane: a stored order goes straight to the order stream, instead of waiting for the pipe to poll for it.
 
 It is best effort. The pipe brings the same change a moment later, whatever becomes of this copy, and the matcher
-handles an order once: so nothing is tried again here, a silent stream is not waited for, and no failure reaches the
-player.
+handles an order once: so a silent stream is not waited for, and no failure reaches the player.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 from functions.observability import counted
 from functions.tracing import span
@@ -30,6 +29,7 @@ SOURCE: Final = "market:express"
 """What a record says it comes from; the pipe's says ``aws:dynamodb``."""
 
 _PAUSE_MS: Final = 1000
+_LONGEST_REQUEST_MS: Final = 2000
 _CONFIG: Final = LEAN_CONFIG.merge(
     Config(
         # Seconds. The pipe takes about one: who waits longer for an answer gains nothing.
@@ -42,15 +42,16 @@ _CONFIG: Final = LEAN_CONFIG.merge(
 
 
 def kinesis_client() -> KinesisClient:
-    """Return a client that fails fast and tries once."""
+    """Return a client that fails fast and does not try again by itself."""
     return cast("KinesisClient", shared_session().create_client("kinesis", config=_CONFIG))  # pyright: ignore[reportUnknownMemberType]
 
 
 class ExpressLane:
-    """Puts changes of orders on the order stream, as the pipes do.
+    """Puts changes of orders on the order stream, as the pipes do, for one request after the other.
 
     After a put without an answer there are none for a second, so that a silent stream costs a request, or a player who
-    cancels two hundred orders, one timeout.
+    cancels two hundred orders, one timeout. What a request changes more than two seconds after its first put is left to
+    the pipe, so that a stream that is only slow does not keep that player waiting either.
 
     Parameters
     ----------
@@ -67,7 +68,8 @@ class ExpressLane:
         self._stream_name = stream_name
         self._clock = clock
         self._logger = logger
-        self._paused_until_ms = 0
+        self._silent_at_ms = -_PAUSE_MS
+        self._request: tuple[Origin, int] | None = None  # with the time of its first put
 
     def put(
         self, event: Literal["INSERT", "MODIFY"], image: Mapping[str, Any], keys: Iterable[str], origin: Origin
@@ -86,24 +88,31 @@ class ExpressLane:
             The request that changed it.
         """
         now_ms = self._clock()
-        if now_ms < self._paused_until_ms:
+        if 0 <= now_ms - self._silent_at_ms < _PAUSE_MS:  # a clock that is set back pauses nothing
             self._failed("Paused")
             return
-        change = {"NewImage": image, "Keys": {name: image[name] for name in keys}}
-        trace = {**origin._asdict(), "put_at_ms": now_ms}
-        record = {"eventSource": SOURCE, "eventName": event, "dynamodb": change, "trace": trace}
+        if self._request is None or self._request[0] is not origin:
+            self._request = origin, now_ms
+        if now_ms - self._request[1] > _LONGEST_REQUEST_MS:
+            self._failed("Late")
+            return
         try:
+            change = {"NewImage": image, "Keys": {name: image[name] for name in keys}}
+            trace = {**origin._asdict(), "put_at_ms": now_ms}
+            record = {"eventSource": SOURCE, "eventName": event, "dynamodb": change, "trace": trace}
             with span("express", trace_id=origin.trace_id):
-                self._client.put_record(
-                    StreamName=self._stream_name,
-                    Data=json.dumps(record, separators=(",", ":")).encode(),
-                    PartitionKey=image["material"]["S"],
-                )
+                self._send(json.dumps(record, separators=(",", ":")).encode(), image["material"]["S"])
         except ClientError as error:
             self._failed(str(error.response.get("Error", {}).get("Code")))
         except Exception as error:  # whatever it is, the order is stored, and the pipe brings it
-            self._paused_until_ms = self._clock() + _PAUSE_MS
+            self._silent_at_ms = self._clock()
             self._failed(type(error).__name__)
+
+    def _send(self, data: bytes, material: str) -> None:
+        try:
+            self._client.put_record(StreamName=self._stream_name, Data=data, PartitionKey=material)
+        except ConnectionClosedError:  # a kept connection that the stream had closed meanwhile, as while Lambda slept
+            self._client.put_record(StreamName=self._stream_name, Data=data, PartitionKey=material)
 
     def _failed(self, reason: str) -> None:
         count = counted("ExpressFailures", 1, self._clock())

@@ -22,6 +22,8 @@ PENDING: Final = "PENDING"
 OPEN_STATUSES: Final = (PENDING, "NEW", "PARTIALLY_FILLED")
 """Statuses of an order that may still trade."""
 
+_RECORDED_HOPS: Final = ("received_at_ms", "placed_at_ms")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -157,8 +159,10 @@ def order_of(record: Item, side: str, *, quantity: int, filled: int, status: str
 
 
 def _hops(record: Item) -> dict[str, int]:
+    # The record's own times of the matcher are of other things: of a plain ask, when it was canceled.
     stored = record.get("hops")
-    times = record | stored if isinstance(stored, dict) else record
+    times = {name: record[name] for name in _RECORDED_HOPS if name in record}
+    times |= stored if isinstance(stored, dict) else {}
     return {name: read_int(times, name) for name in HOPS if name in times}
 
 

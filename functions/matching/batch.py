@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from functions.matching.images import UnprocessableRecordError
 from functions.matching.records import NewAsk, NewOrder, Requests, read_record
 from functions.matching.second_copies import handled_already
-from market.feed.messages import MOST_TRACE_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,8 +23,9 @@ if TYPE_CHECKING:
 class BatchReport:
     """What became of a batch. `failed` holds the sequence numbers to deliver again, `errors` why, by material.
 
-    `second_copies` counts records that were known to be handled, `duplicates` orders that turned out to be;
-    `trace_ids` has up to `MOST_TRACE_IDS` of those that were not known.
+    `second_copies` counts records known to be handled or in the batch already, `duplicates` orders that turned out to
+    be;
+    `trace_ids` maps those of the records that were not known to their materials.
     """
 
     received_at_ms: int
@@ -44,7 +44,7 @@ class BatchReport:
     to_matcher_ms: list[int] = field(default_factory=list[int])
     to_commit_ms: list[int] = field(default_factory=list[int])
     publishing_ms: list[int] = field(default_factory=list[int])
-    trace_ids: list[str] = field(default_factory=list[str])
+    trace_ids: dict[str, str] = field(default_factory=dict[str, str])
     failed: list[str] = field(default_factory=list[str])
     errors: dict[str, Exception] = field(default_factory=dict[str, Exception])
 
@@ -116,12 +116,17 @@ def work_batch(records: Sequence[Mapping[str, Any]], matcher: Matcher, park: Par
     handled = handled_already([arrival for _, arrival in arrivals], matcher)
     shares: dict[str, _Share] = {}
     for record, arrival in arrivals:
-        if arrival.handled_id in handled:
-            report.second_copies += 1
+        handled_id = arrival.handled_id or ""
+        is_done = handled.get(handled_id)
+        report.second_copies += is_done is not None
+        if is_done:
             continue
         material = arrival.order.material if isinstance(arrival, NewOrder) else arrival.material
         share = shares.setdefault(material, _Share(material, record["kinesis"]["sequenceNumber"]))
-        _add(share, record, arrival, report)
+        if is_done is None:
+            _add(share, record, arrival, report)
+        if handled_id:
+            handled[handled_id] = True  # a further copy in this batch is one too many
     report.materials = len(shares)
 
     def work(share: _Share) -> MaterialOutcome | Exception:
@@ -152,9 +157,8 @@ def _add(share: _Share, record: Mapping[str, Any], arrival: Arrival, report: Bat
         report.to_stream_ms.append(max(sequenced_at_ms - order.placed_at_ms, 0))
         report.to_matcher_ms.append(max(report.received_at_ms - sequenced_at_ms, 0))
         report.orders += isinstance(arrival, NewOrder)
-    trace_id = arrival.trace.trace_id
-    if trace_id is not None and len(report.trace_ids) < MOST_TRACE_IDS and trace_id not in report.trace_ids:
-        report.trace_ids.append(trace_id)
+    if arrival.trace.trace_id is not None:
+        report.trace_ids[arrival.trace.trace_id] = share.material
     if isinstance(arrival, NewAsk):
         share.new_asks.append(arrival)
     else:

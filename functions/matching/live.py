@@ -94,7 +94,7 @@ class Witness:
             self._runs.append((head, []))
             self._sequence = head
         self._as_of_ms = self._matcher.clock()
-        self._asks, self._bids = SeenSide(), SeenSide()
+        self._asks, self._bids, self._is_proven = SeenSide(), SeenSide(), False
         client, tables = self._matcher.client, self._matcher.tables
         asks = book_pages(client, tables.asks, self._material, max(asks_page, SHORTEST_PAGE), open_ask)
         bids = book_pages(client, tables.standing_bids, self._material, max(standing_page, SHORTEST_PAGE), standing_bid)
@@ -143,13 +143,13 @@ class Witness:
             for change in changes:
                 side.change(change.before, change.after)
 
-    def tell(self, new_asks: Sequence[NewAsk], traces: OrderTraces) -> int | None:
+    def tell(self, new_asks: Sequence[NewAsk] | None, traces: OrderTraces) -> int | None:
         """Publish what has happened; never raises.
 
         Parameters
         ----------
         new_asks
-            Plain asks that the batch brought.
+            Plain asks that the batch brought; None if they come again, and only what is committed is to be told.
         traces
             Of its orders.
 
@@ -158,7 +158,7 @@ class Witness:
         int | None
             Milliseconds it took; None if there was nothing to tell.
         """
-        if self._sequence == self._runs[0][0] and not new_asks:
+        if not new_asks and (not self._runs or self._sequence == self._runs[0][0]):
             return None
         started_at_ms = self._matcher.clock()
         with span("publish", material=self._material):
@@ -168,10 +168,12 @@ class Witness:
                 self._live.feed.failed(repr(error))
         return self._matcher.clock() - started_at_ms
 
-    def _publish(self, new_asks: Sequence[NewAsk], traces: OrderTraces) -> None:
+    def _publish(self, new_asks: Sequence[NewAsk] | None, traces: OrderTraces) -> None:
         commits = [commit for _, run in self._runs for commit in run]
-        is_proven = self._is_proven or self._tape.head(self._material) == self._sequence
-        self._states += self._rested(new_asks)
+        is_proven = self._is_proven
+        if new_asks is not None:
+            is_proven = is_proven or self._tape.head(self._material) == self._sequence
+            self._states += self._rested(new_asks)
         digits = self._live.currency_digits
         own = own_messages(
             self._material, self._sequence, self._states, commits, currency_digits=digits, traces=traces.of_order

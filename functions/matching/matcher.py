@@ -71,7 +71,7 @@ class Matcher:
         material
             Whose book.
         entries
-            New orders, and what is asked of orders, in order of arrival; repeated ones are handled once.
+            New orders, and what is asked of orders, in order of arrival, each once.
         new_asks
             Asks known to be new in the book: their number is a hint of how much to read at first.
         received_at_ms
@@ -91,7 +91,11 @@ class Matcher:
             delivered again.
         """
         work = MaterialWork(self, material, entries, new_asks, received_at_ms)
-        while not work.done():
-            work.outcome.retries += 1
+        try:
+            while not work.done():
+                work.outcome.retries += 1
+        except Exception:
+            work.break_off()
+            raise
         work.finish()
         return work.outcome

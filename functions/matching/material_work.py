@@ -57,7 +57,7 @@ _FIRST_WAIT_MS = 50
 class MaterialOutcome:
     """What became of a material's records.
 
-    `duplicates` counts orders delivered more than once, `refused` maps the positions of entries that can never be
+    `duplicates` counts orders that were handled before, `refused` maps the positions of entries that can never be
     handled to the reason, `retries` counts the times the book was read again, `committed_ms` has the epoch ms of each
     commit, `publishing_ms` is how long it took to tell the feed. `handled` has the ids of what is done: orders whose
     commit is stored, plain asks that were looked at, requests that were met.
@@ -90,9 +90,9 @@ class MaterialWork:
         self.new_asks = new_asks
         self.received_at_ms = received_at_ms
         self.tape = SequencedLog(matcher.client, matcher.tables.tape, partition_key="material")
-        self.pending: dict[str, NewOrder] = {}
         self.outcome = MaterialOutcome()
         orders = [entry for entry in entries if isinstance(entry, NewOrder)]
+        self.pending = {id_of(order.order): order for order in orders}
         self._requests = [entry for entry in entries if isinstance(entry, Requests)]
         self._traces = OrderTraces(orders, self._requests, new_asks, received_at_ms)
         self._witness = None if matcher.live is None else Witness(matcher.live, matcher, material, self.tape)
@@ -104,9 +104,6 @@ class MaterialWork:
         self._failures = 0  # in a row, without progress
         self._looked_up = False
         self._one_order = False
-        for order in orders:
-            if self.pending.setdefault(id_of(order.order), order) is not order:
-                self.outcome.duplicates += 1
 
     def done(self) -> bool:
         """Read, match and commit once; whether all is done. If not, what stood in the way is out of it."""
@@ -135,6 +132,11 @@ class MaterialWork:
                 outcome.handled.add(request.request_id)
         if self._witness is not None:
             outcome.publishing_ms = self._witness.tell(self.new_asks, self._traces)
+
+    def break_off(self) -> None:
+        """Tell the feed what is committed: when the rest is delivered again, nobody tells it."""
+        if self._witness is not None:
+            self._witness.tell(None, self._traces)
 
     def _match(self) -> None:
         matcher = self.matcher

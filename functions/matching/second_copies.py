@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MOST_REMEMBERED: Final = 20_000
 """Ids, at 200 bytes each 4 MB. The second copy comes a second or two after the first: enough for 5,000 orders/s."""
 
+_MAYBE_CUT: Final = ("PARTIALLY_FILLED", None)
+"""Statuses that the first commit of a sweep leaves; None of an ask, whose status is what the book says."""
+
 
 class HandledMemory:
     """Ids of what needs no work any more, the latest `most` of them.
@@ -55,7 +58,7 @@ class HandledMemory:
             del self._ids[oldest]
 
 
-def handled_already(arrivals: Iterable[Arrival], matcher: Matcher) -> set[str]:
+def handled_already(arrivals: Iterable[Arrival], matcher: Matcher) -> dict[str, bool]:
     """Tell which records of a batch need no work.
 
     Parameters
@@ -67,12 +70,13 @@ def handled_already(arrivals: Iterable[Arrival], matcher: Matcher) -> set[str]:
 
     Returns
     -------
-    set[str]
-        Their `handled_id`. A plain ask that is not remembered is not among them: whether it was looked at no table
-        says.
+    dict[str, bool]
+        Their `handled_id`; False of an order whose material has to be looked at: a sweep over several commits may have
+        been cut short after the first. A plain ask that is not remembered is not among them: whether it was looked at
+        no table says.
     """
     memory = matcher.memory
-    handled: set[str] = set()
+    handled: dict[str, bool] = {}
     by_pipe: dict[str, NewOrder | NamedOrder] = {}
     by_express: set[str] = set()
     for arrival in arrivals:
@@ -80,7 +84,7 @@ def handled_already(arrivals: Iterable[Arrival], matcher: Matcher) -> set[str]:
         if handled_id is None:
             continue
         if handled_id in memory:
-            handled.add(handled_id)
+            handled[handled_id] = True
         elif not arrival.trace.by_pipe:
             by_express.add(handled_id)
         elif not isinstance(arrival, NewAsk):
@@ -88,12 +92,12 @@ def handled_already(arrivals: Iterable[Arrival], matcher: Matcher) -> set[str]:
     unknown = {handled_id: order for handled_id, order in by_pipe.items() if handled_id not in by_express}
     if matcher.express_lane and unknown:
         found = _found_handled(unknown, matcher)
-        memory.remember(found)
+        memory.remember(handled_id for handled_id, is_done in found.items() if is_done)
         handled |= found
     return handled
 
 
-def _found_handled(unknown: dict[str, NewOrder | NamedOrder], matcher: Matcher) -> set[str]:
+def _found_handled(unknown: dict[str, NewOrder | NamedOrder], matcher: Matcher) -> dict[str, bool]:
     named = {handled_id: order.named if isinstance(order, NewOrder) else order for handled_id, order in unknown.items()}
     keys = {
         handled_id: matcher.tables.order_key(order.side, order.player, order.order_id)
@@ -102,9 +106,9 @@ def _found_handled(unknown: dict[str, NewOrder | NamedOrder], matcher: Matcher) 
     try:
         statuses = stored_statuses(matcher.client, keys.values())
     except (ClientError, BotoCoreError, UnprocessedKeysError):
-        return set()  # it only saves work: each commit's conditions find out as well
+        return {}  # it only saves work: each commit's conditions find out as well
     return {
-        handled_id
+        handled_id: statuses[key] not in _MAYBE_CUT
         for handled_id, key in keys.items()
         if key in statuses and _is_handled(unknown[handled_id], statuses[key])
     }

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from local.feed.apis import TOKEN_MODES, AuthMode
-from local.feed.channels import WILDCARD
 from local.feed.handlers import HandlerFailed, HandlerRefused, SubscribeHandler
 from local.feed.tokens import TokenRefused
 
@@ -127,7 +126,7 @@ class Authorizer:
         """
         namespace = self._namespace(api, path)
         signed = _ACCESS_KEY.match(headers.get("authorization", ""))
-        if AuthMode.IAM not in namespace.publish_modes or signed is None or WILDCARD in path:
+        if AuthMode.IAM not in namespace.publish_modes or signed is None:
             raise Refused("UnauthorizedException", "You are not authorized to make this call.")
         publisher = (api.api_id, namespace.name, signed[1], headers.get("x-amz-security-token", ""))
         if publisher in self._publishers:

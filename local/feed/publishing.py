@@ -11,6 +11,7 @@ import json
 import uuid
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, cast
 
 import h11
@@ -97,6 +98,9 @@ class PublishingEndpoint:
             forbidden = refusal.kind == "UnauthorizedException"
             status = HTTPStatus.UNAUTHORIZED if forbidden else HTTPStatus.BAD_REQUEST
             return _error(status, refusal.kind, refusal.message)
+        except (OSError, HTTPException) as error:
+            text = f"nobody can say whether you may: {error}"
+            return _error(HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailableException", text)
         if refused is not None:
             return _Answer(refused.status, refused.body, refused.headers.get("x-amzn-errortype"))
         self._hub.publish(api.api_id, path, events)
@@ -123,12 +127,13 @@ def _parsed(body: bytes) -> tuple[Path, list[str]]:
 def _json_text(event: Any) -> str:
     if not isinstance(event, str):
         raise Refused("BadRequestException", "an event must be a JSON text")
-    if len(event.encode()) > LARGEST_EVENT_BYTES:
-        raise Refused("BadRequestException", f"an event must have at most {LARGEST_EVENT_BYTES} bytes")
     try:
+        size = len(event.encode())
         json.loads(event)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refused("BadRequestException", "an event must be a JSON text") from None
+    if size > LARGEST_EVENT_BYTES:
+        raise Refused("BadRequestException", f"an event must have at most {LARGEST_EVENT_BYTES} bytes")
     return event
 
 

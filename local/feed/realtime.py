@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import json
 import re
 from http import HTTPStatus
@@ -209,7 +208,7 @@ def _authorization_of(request: Request) -> dict[str, Any] | None:
                 encoded = protocol.strip().removeprefix("header-")
                 try:
                     return decode_object(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
-                except binascii.Error:
+                except ValueError:
                     return None
     return None
 

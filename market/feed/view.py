@@ -3,7 +3,8 @@
 Messages may be lost, come twice, and come in another order than they were published in. Every book in a message is
 whole as far as it goes, so a view shows the latest one, by sequence and time. What it may miss are trades, orders and
 deeper levels: for these it says that there is a gap, and that a snapshot is needed. Only that a last message was lost
-nobody can see, until the next one.
+nobody can see, until the next one. The tape's second reader sends one for every commit, with all but the book and the
+orders that came to rest: who hears nothing of an own order for some seconds asks for it.
 
 Every message has ``publisher``, that publisher's ``number`` on the channel (1, 2, 3 …) and ``published_at_ms``.
 Prices and fees are decimal text, as in the answers of the HTTP API; `market.feed.messages` makes them.
@@ -24,6 +25,8 @@ from __future__ import annotations
 
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from market.timestamps import parse_utc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,7 +88,8 @@ class MarketView:
     asks_complete, bids_complete
         Whether there are no further levels.
     has_gap
-        Whether a snapshot is needed, as it is at first.
+        Whether a snapshot is needed, as it is at first. One that shows because the tape's second reader was faster than
+        the matcher closes by itself when the matcher's message comes, if nothing else is missing.
     """
 
     def __init__(self, material: str) -> None:
@@ -99,9 +103,9 @@ class MarketView:
         self.has_gap = True
         self._numbers = _Numbers()
         self._known = -1  # nothing up to this sequence is missing, or a gap said so
-        self._announced = -1  # trades up to here came ahead of their book
         self._gap_at = 0  # a snapshot must be at this sequence to fill the gap
-        self._followed = False  # a message brought a book after the gap was seen
+        self._followed = False  # the book is a message's
+        self._overtaken = False  # all that the gap is for may still come
         self._trades: dict[tuple[int, int], Mapping[str, Any]] = {}
 
     @property
@@ -124,18 +128,27 @@ class MarketView:
         """
         sequence: int = message["sequence"]
         is_missing = self._misses_earlier(message)
+        is_early = "from" not in message and sequence > self._known
         is_new = self._take_trades(message["trades"])
         if "asks" in message:
             self._known = max(self._known, sequence)
             is_new |= self._take_book(message)
-        elif "from" in message:
-            self._announced = max(self._announced, sequence)
-        if is_missing:
-            self.has_gap, self._followed = True, False
+        if is_missing or is_early:
+            self._overtaken = not is_missing and (self._overtaken or not self.has_gap)
+            self.has_gap = True
             self._gap_at = max(self._gap_at, sequence)
+        elif self._overtaken and "asks" in message and sequence >= self._gap_at:
+            self.has_gap = False
         if self.has_gap:
             return Change.GAP
         return Change.APPLIED if is_new else Change.DUPLICATE
+
+    def lose(self) -> None:
+        """Say that messages may be missing of which no later one tells, as after a break of the connection.
+
+        A snapshot that was asked for before is none to load.
+        """
+        self.has_gap, self._followed, self._overtaken = True, False, False
 
     def load(self, answer: Mapping[str, Any]) -> None:
         """Take in a snapshot that was asked for after a gap was seen; `has_gap` stays if it is older than the gap.
@@ -153,18 +166,33 @@ class MarketView:
             return  # a message was faster
         if sequence != self.sequence:
             self.as_of_ms = 0
-        self.sequence = sequence
+        self.sequence, self._followed = sequence, False
         self._known = max(self._known, sequence)
         self.asks, self.bids = _levels(answer["asks"]), _levels(answer["bids"])
         self.asks_complete = self.bids_complete = False
+
+    def load_trades(self, answer: Mapping[str, Any]) -> None:
+        """Take in the latest trades, as after a gap.
+
+        Parameters
+        ----------
+        answer
+            Of ``GET /materials/{material}/trades``.
+        """
+        trades: list[Mapping[str, Any]] = []
+        for trade in answer["trades"]:
+            _, sequence, n = trade["id"].rsplit("-", 2)
+            line = {"price": trade["price"], "quantity": trade["quantity"], "taker": trade["taker_side"]}
+            trades.append(
+                {"sequence": int(sequence), "n": int(n), **line, "committed_at_ms": parse_utc(trade["at"], "at")}
+            )
+        self._take_trades(trades)
 
     def _misses_earlier(self, message: Mapping[str, Any]) -> bool:
         last = self._numbers.take(message)
         # A publisher that was not heard before may have begun before this view; but not in the middle of a batch.
         is_missing = message.get("part", 1) > 1 if last is None else message["number"] > last + 1
-        if "from" in message:
-            return is_missing or message["from"] > self._known
-        return is_missing or message["sequence"] > max(self._known, self._announced)
+        return is_missing or message.get("from", -1) > self._known
 
     def _take_trades(self, trades: Sequence[Mapping[str, Any]]) -> bool:
         told = {(trade["sequence"], trade["n"]): trade for trade in trades}

@@ -100,7 +100,7 @@ def test_the_journal_is_read_newest_first_and_pages_hold_while_entries_arrive(ba
     assert causes == [f"deposit#{number}" for number in (5, 4, 3, 2, 1)]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(commits(most_fills=6), st.integers(3, 6))
 def test_a_settled_commit_leaves_accounts_and_journals_that_agree(commit: TapeCommit, most_accounts: int) -> None:
     with opened() as bank:

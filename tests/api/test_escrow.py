@@ -199,7 +199,7 @@ def two_devices(money: int, copper: int) -> Generator[TwoDevices]:
         yield TwoDevices(market)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     side=st.sampled_from(["asks", "bids"]),
     owns=st.tuples(st.integers(1, 12_000), st.integers(1, 9)),

@@ -15,6 +15,8 @@ from tests.api.front_door import FrontDoor, opened
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from patterns.dynamodb.items import Item
+
 SIDES = ["asks", "bids"]
 UNKNOWN_ID = "01a1fd1e-8c4e-7e2d-ad84-6a46ff8e50ea"
 
@@ -25,7 +27,7 @@ def place(market: FrontDoor, side: str, player: str = "alice", **fields: object)
     return market.send("POST", f"/{side}", body, player=player).body
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     side=st.sampled_from(SIDES),
     players=st.lists(st.sampled_from(["alice", "bob"]), max_size=15),
@@ -118,7 +120,8 @@ def test_an_asks_state_is_what_the_book_says(
 
 def test_a_bids_state_is_what_the_matcher_wrote(market: FrontDoor) -> None:
     bid = place(market, "bids")
-    market.put("bids", market.stored()["bids"][0] | {"status": "PARTIALLY_FILLED", "filled": 2, "matched_at_ms": 1})
+    noted: Item = {"status": "PARTIALLY_FILLED", "filled": 2, "hops": {"matched_at_ms": 1}}
+    market.put("bids", market.stored()["bids"][0] | noted)
     trace = bid["trace"] | {"hops": bid["trace"]["hops"] | {"matched_at_ms": 1}}
     expected = bid | {"status": "PARTIALLY_FILLED", "filled": 2, "remaining": 1, "trace": trace}
     assert market.send("GET", f"/bids/{bid['id']}").body == expected

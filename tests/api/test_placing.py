@@ -69,7 +69,7 @@ def place(market: FrontDoor, side: str, price_json: str, quantity_json: str) -> 
     return reply.status, dict(items[0]) if items else None
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(side=st.sampled_from(["asks", "bids"]), text=_numbers, quoted=st.booleans())
 @example(side="asks", text="9999999999.95", quoted=True)
 @example(side="bids", text="10000000000", quoted=False)
@@ -88,7 +88,7 @@ def test_a_price_is_accepted_exactly_if_it_is_on_the_grid_and_stored_unrounded(
         assert stored["price_minor"] == expected
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(side=st.sampled_from(["asks", "bids"]), text=_numbers)
 @example(side="asks", text="1000000")
 def test_a_quantity_is_accepted_exactly_if_it_is_a_whole_number_in_bounds(side: str, text: str) -> None:

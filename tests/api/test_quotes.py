@@ -71,7 +71,7 @@ def brute_force(orders: list[tuple[int, int]], *, best_first: bool, depth: int) 
     ]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(asks=_orders, bids=_orders, depth=st.integers(1, 9))
 def test_the_book_adds_up_the_open_orders_of_each_price(
     asks: list[tuple[int, int]], bids: list[tuple[int, int]], depth: int
@@ -145,7 +145,7 @@ def test_both_sides_of_the_book_are_of_one_sequence_number(
         assert reply.body["asks"][0]["quantity"] + reply.body["bids"][0]["quantity"] == 200
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     fills=st.lists(st.sampled_from([0, 0, 1, 2, 7]), max_size=12),
     limits=st.lists(st.integers(1, 5), min_size=1, max_size=3),

@@ -215,7 +215,7 @@ def test_a_market_order_has_nothing_to_change(market: FrontDoor, side: str) -> N
     assert (reply.status, reply.error) == (409, ("conflict", "id", "limit_order"))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     side=st.sampled_from(["asks", "bids"]),
     old=st.tuples(st.integers(2, 12), st.none() | st.integers(1, 11), st.integers(0, 11)),

@@ -33,7 +33,9 @@ digits = st.text("0123456789abcdef", min_size=1, max_size=40)
 @given(st.binary(min_size=16, max_size=16), st.binary(min_size=8, max_size=8))
 def test_what_is_written_is_read_again(trace: bytes, parent: bytes) -> None:
     trace_id, span_id = new_trace_id(lambda _size: trace), new_span_id(lambda _size: parent)
-    assert parse_traceparent(format_traceparent(trace_id, span_id)) == TraceParent(trace_id, span_id)
+    header = format_traceparent(trace_id, span_id)
+    assert parse_traceparent(header) == TraceParent(trace_id, span_id)
+    assert header.endswith("-01"), "sampled: the trace is recorded, whatever the client's flag"
 
 
 @pytest.mark.parametrize(
@@ -43,13 +45,20 @@ def test_what_is_written_is_read_again(trace: bytes, parent: bytes) -> None:
         (f"00-{TRACE}-{PARENT}-00", True),
         (f"cc-{TRACE}-{PARENT}-01", True),  # a version to come, and its further fields
         (f"cc-{TRACE}-{PARENT}-01-what-the-future-will-be-like", True),
+        (f"cc-{TRACE}-{PARENT}-01-", True),
+        (f"00-{TRACE}-{PARENT}-01-", False),
         (f"00-{TRACE}-{PARENT}-01-what-the-future-will-be-like", False),
         (f"cc-{TRACE}-{PARENT}-01.what-the-future-will-be-like", False),
         (f"ff-{TRACE}-{PARENT}-01", False),
         (f"00-{'0' * 32}-{PARENT}-01", False),
         (f"00-{TRACE}-{'0' * 16}-01", False),
         (f"00-{TRACE.upper()}-{PARENT}-01", False),
+        (f"00-{TRACE}-{PARENT.upper()}-01", False),
+        (f"0A-{TRACE}-{PARENT}-01", False),
+        (f"00-{TRACE}-{PARENT}-0A", False),
+        (f"cc-{TRACE}-{PARENT}-010", False),
         (f"00-{TRACE[1:]}-{PARENT}-01", False),
+        (f"00-{TRACE}0-{PARENT}-01", False),
         (f"00-{TRACE}-{PARENT}", False),
         (f"{HEADER},{HEADER}", False),
         (f"{HEADER}\n", False),
@@ -68,6 +77,13 @@ def test_a_header_is_read_as_w3c_says(header: str, is_read: bool) -> None:
 def test_no_header_makes_a_request_fail(headers: Mapping[str, Any], context: Mapping[str, Any]) -> None:
     origin = read_origin({**headers, **context}, 17, lambda size: b"\x07" * size)
     assert origin == ("07" * 16, 17)
+
+
+@given(st.text())
+def test_whatever_the_tracestate_says_the_trace_is_kept(state: str) -> None:
+    """As W3C asks. Nothing of it is passed on."""
+    event = {"headers": {"traceparent": HEADER, "tracestate": state}, "requestContext": {"timeEpoch": 7}}
+    assert read_origin(event, 17, lambda size: b"\x07" * size) == (TRACE, 7)
 
 
 @pytest.mark.parametrize("side", ["asks", "bids"])
@@ -98,6 +114,18 @@ def test_what_the_matcher_noted_of_the_way_is_shown_in_order(market: FrontDoor) 
         ("matched_at_ms", 13),
         ("committed_at_ms", 14),
     ]
+
+
+def test_what_became_of_a_plain_ask_later_is_no_hop_of_its_placing(market: FrontDoor) -> None:
+    """Its record says when the matcher closed it."""
+    ask = market.send("POST", "/asks", ORDER).body
+    closed: Item = {"status": "CANCELED", "reason": "REQUESTED", "filled": 0, "matched_at_ms": 99, "sequenced_at_ms": 9}
+    market.put("sell-orders", market.stored()["sell-orders"][0] | closed)
+    (open_ask,) = market.stored()["asks"]
+    key = {name: {"S": str(open_ask[name])} for name in ("material", "price_key")}
+    market.client.delete_item(TableName="asks", Key=key)
+    found = market.send("GET", f"/asks/{ask['id']}").body
+    assert (found["status"], found["trace"]) == ("CANCELED", ask["trace"])
 
 
 def test_an_order_from_before_it_had_a_trace_is_shown(market: FrontDoor) -> None:
@@ -176,7 +204,7 @@ def test_a_sampled_span_reaches_the_daemon_as_a_subsegment_of_the_invocation() -
         exporter = exporter_of(environ)
         assert isinstance(exporter, XRayExporter)
         span = Span("commit", 1_500, 2_250, failed=True, attributes={"trace_id": TRACE})
-        exporter.export(span)
+        exporter.export(span._replace(name="not sampled"))
         environ["_X_AMZN_TRACE_ID"] = environ["_X_AMZN_TRACE_ID"].replace("Sampled=0", "Sampled=1")
         exporter.export(span)
         header, document = daemon.recv(65_536).split(b"\n")
@@ -198,10 +226,28 @@ def test_a_sampled_span_reaches_the_daemon_as_a_subsegment_of_the_invocation() -
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "127.0.0.1:x", "127.0.0.1:99999", "", "::1:2000"])
 @pytest.mark.parametrize("trace", ["Root=1-2-3;Parent=4;Sampled=1", "Root=1-2-3;Sampled=1", "Sampled=1", "", ";;=;"])
 def test_a_daemon_that_is_not_there_harms_nobody(address: str, trace: str) -> None:
-    exporter = XRayExporter(
-        {"AWS_XRAY_DAEMON_ADDRESS": address, "_X_AMZN_TRACE_ID": trace}, lambda size: b"\x01" * size
-    )
-    exporter.export(Span("commit", 1, 2, failed=False, attributes={}))
+    environ = {"AWS_XRAY_DAEMON_ADDRESS": address, "_X_AMZN_TRACE_ID": trace}
+    tracer = Tracer(XRayExporter(environ, lambda size: b"\x01" * size), TestClock(0))
+    with tracer.span("commit", trace_id=TRACE):
+        done = True
+    assert done
+
+
+class Broken:
+    """An exporter with a defect."""
+
+    def export(self, span: Span, /) -> None:
+        """Raise."""
+        raise AttributeError(span.name)
+
+
+def test_what_an_exporter_raises_ends_nothing_and_hides_nothing() -> None:
+    tracer = Tracer(Broken(), TestClock(0))
+    with tracer.span("commit"):
+        done = True
+    assert done
+    with pytest.raises(KeyError, match="mine"), tracer.span("commit"):
+        raise KeyError("mine")
 
 
 @pytest.mark.parametrize("environ", [{}, {"TRACING": "NONE"}])

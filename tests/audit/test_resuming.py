@@ -59,7 +59,7 @@ def alter(market: AuditedMarket, table: str, which: int, how: str) -> None:
         market.put(table, {**item, name: item[name] + 1})  # pyright: ignore[reportOperatorIssue]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps,
     st.integers(1, 4),

@@ -87,7 +87,7 @@ def run(market: AuditedMarket, steps: list[Any]) -> None:
                 pass
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(steps, st.booleans())
 def test_whatever_players_do(steps: list[Any], to_the_end: bool) -> None:
     with opened() as market:

@@ -23,14 +23,14 @@ def orders_of(day: list[PlannedStep]) -> list[PlannedOrder]:
     return [step for step in day if isinstance(step, PlannedOrder)]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers())
 def test_a_seed_is_a_day(seed: int) -> None:
     assert plan(seed) == plan(seed)
     assert plan(seed) != plan(seed + 1)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(), st.integers(1, 100))
 def test_every_step_is_one_that_the_market_can_accept(seed: int, tick_minor: int) -> None:
     placed: dict[int, PlannedOrder] = {}
@@ -53,7 +53,7 @@ def test_every_step_is_one_that_the_market_can_accept(seed: int, tick_minor: int
         assert not step.post_only or step.time_in_force == "GTC"
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers())
 def test_a_day_has_both_sides_in_every_material_and_uses_every_player(seed: int) -> None:
     day = plan(seed)
@@ -62,7 +62,7 @@ def test_a_day_has_both_sides_in_every_material_and_uses_every_player(seed: int)
     assert {step.player for step in day} == set(range(24))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers())
 def test_a_day_has_every_kind_of_order_and_of_change(seed: int) -> None:
     day = plan(seed)
@@ -81,7 +81,7 @@ def test_a_day_has_every_kind_of_order_and_of_change(seed: int) -> None:
     assert max(order.number for order in orders_of(day) if order.life_s is not None and order.life_s < 60) < 800
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers())
 def test_in_a_day_orders_trade_rest_sweep_are_filled_in_part_and_meet_their_own_players(seed: int) -> None:
     books = {material: OrderBook() for material in MATERIALS}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pulumi
 import pytest
 
+from components.adopted_table import adopt_table
 from components.alarms import AlarmTopic
 from components.dead_letter_queue import DeadLetterQueue
 from components.function import Function
@@ -19,7 +20,7 @@ from components.player_pool import PlayerPool
 from components.runtime_layer import RuntimeLayer
 from components.schedule import Schedule
 from components.stream_consumer import StreamConsumer
-from components.table import Table, adopt_table
+from components.table import Table
 from tests.components.graph import record
 from tests.components.rules import statements, stream_consumers_are_bounded
 
@@ -102,6 +103,14 @@ def test_a_missing_input_is_named(component: Any, key: str) -> None:
         (Function, {"memory_mb": 64}, "memory_mb", "must be 128..10240, got 64"),
         (Function, {"layers": ["l"] * 5}, "layers", "must be 4 at most, got 5"),
         (Function, {"timeout_s": 901}, "timeout_s", "must be 1..900, got 901"),
+        (Function, {"provisioned_concurrency": -1}, "provisioned_concurrency", "must be 0..1000, got -1"),
+        (Function, {"provisioned_concurrency": 1001}, "provisioned_concurrency", "must be 0..1000, got 1001"),
+        (
+            Function,
+            {"snap_start": True, "provisioned_concurrency": 1},
+            "snap_start",
+            "must be false with 'provisioned_concurrency'",
+        ),
         (KinesisStream, {"shards": 0}, "shards", "must be 1..10000"),
         (StreamConsumer, {"batch_size": 10_001}, "batch_size", "must be 1..10000"),
         (StreamConsumer, {"parallelization": 11}, "parallelization", "must be 1..10"),

@@ -64,6 +64,31 @@ def test_only_the_players_channels_ask_whose_they_are() -> None:
     assert "export function onSubscribe" in namespaces["players"]["codeHandlers"]
 
 
+def test_alarms_name_all_dimensions_of_their_metric() -> None:
+    """With one left out CloudWatch shows no data, and the alarm never fires.
+
+    https://docs.aws.amazon.com/appsync/latest/eventapi/cw-metrics.html: metrics of the HTTP endpoint are counted by
+    API, those of the real-time endpoint by API and namespace.
+    """
+    graph = environment_graph("prod")
+    (api,) = graph.of_type(API)
+    of_api = ("EventAPIId", api.outputs["apiId"])
+    alarms = graph.of_type("aws:cloudwatch/metricAlarm:MetricAlarm")
+    found = {
+        (alarm.inputs["metricName"], frozenset(alarm.inputs["dimensions"].items()))
+        for alarm in alarms
+        if alarm.inputs["namespace"] == "AWS/AppSync"
+    }
+    assert found == {
+        ("5XXError", frozenset({of_api})),
+        *(
+            (metric, frozenset({of_api, ("ChannelNamespaceName", namespace)}))
+            for namespace in ("market", "players")
+            for metric in ("SubscribeServerError", "BroadcastEventServerError")
+        ),
+    }
+
+
 def test_without_a_feed_nothing_of_it_exists() -> None:
     without, having = environment_graph("dev"), _graph(liveFeed="true")
     added = {node.urn for node in having.nodes} - {node.urn for node in without.nodes}

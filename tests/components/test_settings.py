@@ -8,7 +8,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from components.settings import SelfTradePrevention, Settings, SettingsError, Tracing, load_settings, read_settings
-from tests.components.graph import ENVIRONMENTS, PROJECT, record, stack_configuration
+from tests.components.graph import ENVIRONMENTS, PROJECT, environment_graph, record, stack_configuration
 
 VALID = {
     "materials": '["copper", "wheat"]',
@@ -78,6 +78,15 @@ def test_stack_files_are_valid(environment: str) -> None:
     prefix = f"{PROJECT}:"
     configuration = stack_configuration(environment)
     read_settings(environment, {key.removeprefix(prefix): configuration[key] for key in configuration if prefix in key})
+
+
+def test_with_the_pulumi_command_line_every_service_of_the_local_stack_is_the_emulator() -> None:
+    """A service without an endpoint would be asked for at AWS, with the emulator's keys."""
+    (endpoints,) = json.loads(stack_configuration("local")["aws:endpoints"])
+    types = {node.type.split(":")[1] for node in environment_graph("local").nodes if node.type.startswith("aws:")}
+    services = {type_.partition("/")[0] for type_ in types} - {"cognito"} | {"cognitoidp", "cloudwatchlogs", "sts"}
+    assert services <= endpoints.keys()
+    assert len(set(endpoints.values())) == 1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from functions.observability import METRICS_NAMESPACE
-from tests.components.graph import PROJECT, Graph, environment_graph, record, run_main, stack_configuration
+from tests.components.graph import (
+    ENVIRONMENTS,
+    PROJECT,
+    Graph,
+    environment_graph,
+    record,
+    run_main,
+    stack_configuration,
+)
 
 MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
 
@@ -80,30 +88,46 @@ def test_functions_on_an_orders_way_are_called_where_they_are_ready(settings: di
             if permission.inputs["function"] == name:
                 assert permission.inputs.get("qualifier") == (alias.outputs["name"] if alias else None)
         if alias is not None:
+            # AWS keeps no instance of $LATEST warm, and makes no snapshot of it.
+            assert alias.inputs["functionVersion"] == function.outputs["version"] != "$LATEST"
             uris = [node.inputs["integrationUri"] for node in graph.of_type("aws:apigatewayv2/integration:Integration")]
             mapped = [node.inputs["functionName"] for node in graph.of_type(MAPPING)]
             assert name not in mapped
             assert alias.outputs["invokeArn"] in uris or alias.outputs["arn"] in mapped
     warm = graph.of_type("aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig")
-    assert {(node.inputs["functionName"], node.inputs["provisionedConcurrentExecutions"]) for node in warm} == (
-        {(name, 3) for name in aliases} if "provisionedConcurrency" in settings else set()
+    kept = ("functionName", "qualifier", "provisionedConcurrentExecutions")
+    assert {tuple(node.inputs[key] for key in kept) for node in warm} == (
+        {(name, alias.outputs["name"], 3) for name, alias in aliases.items()}
+        if "provisionedConcurrency" in settings
+        else set()
     )
 
 
-def test_tracing_belongs_to_the_functions_on_an_orders_way() -> None:
-    graph = _graph(tracing="XRAY")
+@pytest.mark.parametrize("environment", ["dev with the setting", "staging", "prod"])
+def test_tracing_belongs_to_the_functions_on_an_orders_way(environment: str) -> None:
+    graph = environment_graph(environment) if environment in ENVIRONMENTS else _graph(tracing="XRAY")
     traced = {
-        node.inputs["handler"]
+        node.inputs["handler"]: node
         for node in graph.of_type("aws:lambda/function:Function")
         if node.inputs.get("tracingConfig") == {"mode": "Active"}
     }
-    assert traced == {f"functions.{name}.handler" for name in ("asks_api", "bids_api", "matcher")}
+    assert traced.keys() == {f"functions.{name}.handler" for name in ("asks_api", "bids_api", "matcher")}
     sending = [
-        node.inputs["role"]
+        node
         for node in graph.of_type("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
         if node.inputs["policyArn"].endswith("/AWSXRayDaemonWriteAccess")
     ]
-    assert len(sending) == len(set(sending)) == len(traced)
+    assert len(sending) == len({node.inputs["role"] for node in sending}) == len(traced)
+    # A function that is traced before it may send would lose its first traces.
+    assert all(any(node.urn in function.dependencies for node in sending) for function in traced.values())
+
+
+@pytest.mark.parametrize("environment", ["local", "dev"])
+def test_an_environment_without_tracing_asks_nothing_of_x_ray(environment: str) -> None:
+    graph = environment_graph(environment)
+    assert not any("tracingConfig" in node.inputs for node in graph.of_type("aws:lambda/function:Function"))
+    attached = graph.of_type("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
+    assert not any("XRay" in node.inputs["policyArn"] for node in attached)
 
 
 def test_an_express_lane_is_rights_variables_and_alarms_and_nothing_else() -> None:

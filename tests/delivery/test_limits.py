@@ -28,7 +28,7 @@ def condition(message: object) -> object:
     return cast("dict[str, dict[str, object]]", message)["requestContext"]["condition"]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     count=st.integers(1, 40),
     poison=st.sets(st.integers(0, 39), max_size=5),

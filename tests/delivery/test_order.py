@@ -49,7 +49,7 @@ class FaultyFunction:
             assert so_far.issuperset(before)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     keys=st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=60),
     batch_size=st.integers(1, 12),

@@ -58,7 +58,7 @@ def partial(seed: int) -> Callable[[MemoryStreams], KinesisSink]:
     return lambda streams: PartialSink(streams, random.Random(seed))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     materials=st.lists(st.sampled_from(["copper", "wheat", "iron"]), min_size=1, max_size=40),
     batch_size=st.integers(1, 20),

@@ -28,7 +28,7 @@ class Crash(BaseException):
     """The process dies here."""
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     keys=st.lists(st.sampled_from("abcde"), min_size=1, max_size=40),
     batch_size=st.integers(1, 8),

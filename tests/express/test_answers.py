@@ -6,10 +6,12 @@ import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
+from unittest import mock
 
 import pytest
 from botocore.exceptions import (
     ClientError,
+    ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
     NoCredentialsError,
@@ -17,8 +19,9 @@ from botocore.exceptions import (
 )
 from moto import mock_aws
 
+from functions.api import order_marks
 from functions.api.express_lane import kinesis_client
-from tests.api.front_door import FrontDoor, opened
+from tests.api.front_door import RECEIVED_AT_MS, FrontDoor, TestClock, opened
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -42,6 +45,7 @@ TROUBLES: Final[dict[str, tuple[Exception, bool]]] = {
     "silent": (ReadTimeoutError(endpoint_url="https://kinesis"), True),
     "slow to connect": (ConnectTimeoutError(endpoint_url="https://kinesis"), True),
     "not there": (EndpointConnectionError(endpoint_url="https://kinesis"), True),
+    "hanging up": (ConnectionClosedError(endpoint_url="https://kinesis"), True),
     "no credentials": (NoCredentialsError(), True),
     "a defect": (TypeError("unexpected"), True),
 }
@@ -50,9 +54,15 @@ TROUBLES: Final[dict[str, tuple[Exception, bool]]] = {
 
 @dataclass
 class Stream:
-    """The orders stream as a client sees it."""
+    """The orders stream as a client sees it.
+
+    `trouble` is what putting a record raises, `once` the next time only; each put takes so many milliseconds.
+    """
 
     trouble: Exception | None = None
+    put_takes_ms: int = 0
+    clock: TestClock = field(default_factory=TestClock)
+    once: Exception | None = None
     attempts: int = 0
     records: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
@@ -60,6 +70,10 @@ class Stream:
         """Take a record, or raise."""
         assert (StreamName, PartitionKey) == (STREAM, "copper")
         self.attempts += 1
+        self.clock.now_ms += self.put_takes_ms
+        if self.once is not None:
+            trouble, self.once = self.once, None
+            raise trouble
         if self.trouble is not None:
             raise self.trouble
         self.records.append(json.loads(Data))
@@ -72,6 +86,8 @@ def market_with(stream: object, service: str = "express") -> Generator[FrontDoor
     client = cast("KinesisClient", stream)
     with opened(service, kinesis=lambda: client, ORDERS_STREAM_NAME=STREAM) as market:
         market.clock.step_ms = 0
+        if isinstance(stream, Stream):
+            stream.clock = market.clock
         yield market
 
 
@@ -124,7 +140,7 @@ def test_answers_and_orders_are_the_same_whatever_the_stream_says(name: str) -> 
     with market_with(stream) as market:
         found = a_day(market), market.stored()
     assert found == expected
-    assert 0 < stream.attempts <= PUTS
+    assert 0 < stream.attempts <= PUTS * (2 if name == "hanging up" else 1)
     assert not stream.records
 
 
@@ -133,18 +149,22 @@ def test_what_is_left_to_the_pipe_is_counted_and_a_silent_stream_is_left_alone_f
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trouble, pauses = TROUBLES[name]
-    stream, service = Stream(trouble), f"express-{name.replace(' ', '-')}"
+    stream, service = Stream(trouble, put_takes_ms=400), f"express-{name.replace(' ', '-')}"
     with market_with(stream, service) as market:
         for _ in range(3):
             market.send("POST", "/bids", ORDER)
-        assert stream.attempts == (1 if pauses else 3)
-        market.clock.now_ms += A_SECOND_MS
+        assert stream.attempts == ((2 if name == "hanging up" else 1) if pauses else 3)
+        market.clock.now_ms += A_SECOND_MS - 1
+        market.send("POST", "/bids", ORDER)
+        market.clock.now_ms += 1
         stream.trouble = None
         bid = market.send("POST", "/bids", ORDER).body
         assert [record["dynamodb"]["Keys"]["order_key"]["S"] for record in stream.records] == [bid["id"]]
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     failures = [line for line in lines if line["message"] == "left to the pipe"]
-    assert [line["ExpressFailures"] for line in failures] == [1] * 3
+    assert [line["ExpressFailures"] for line in failures] == [1] * 4
+    told = trouble.response.get("Error", {}).get("Code") if isinstance(trouble, ClientError) else type(trouble).__name__
+    assert [line["reason"] for line in failures] == [told, *["Paused" if pauses else told] * 3]
     for line, request in zip(failures, (line for line in lines if line["message"] == "request"), strict=False):
         assert line["trace_id"] == request["trace_id"]
         assert {name: line[name] for name in ("service", "environment")} == {"service": service, "environment": "test"}
@@ -169,6 +189,57 @@ def test_canceling_many_orders_waits_for_a_silent_stream_once_a_thread_at_most()
         reply = market.send("DELETE", "/asks")
         assert (reply.status, len(reply.body["requested"])) == (202, 40)
         assert 1 <= stream.attempts <= 8
+
+
+def test_a_player_who_cancels_many_orders_waits_two_seconds_for_a_slow_stream(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stream = Stream()
+    with market_with(stream, "express-slow") as market:
+        for _ in range(40):
+            market.send("POST", "/asks", ORDER)
+        stream.attempts, stream.put_takes_ms = 0, 300
+        capsys.readouterr()
+        with mock.patch.object(order_marks, "_AT_A_TIME", 1):
+            reply = market.send("DELETE", "/asks", traceparent=f"00-{'7' * 32}-{'8' * 16}-01")
+        assert (reply.status, len(reply.body["requested"])) == (202, 40)
+        assert stream.attempts == 2000 // 300 + 1
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        late = [line for line in lines if line["message"] == "left to the pipe"]
+        assert len(late) == 40 - stream.attempts
+        assert {(line["reason"], line["trace_id"]) for line in late} == {("Late", "7" * 32)}
+        stream.attempts = 0
+        market.send("POST", "/asks", ORDER)
+        assert stream.attempts == 1, "the next request begins anew"
+
+
+def test_a_kept_connection_that_was_closed_meanwhile_loses_no_order(capsys: pytest.CaptureFixture[str]) -> None:
+    """Lambda sleeps between two requests; Kinesis does not wait for it."""
+    stream = Stream(once=ConnectionClosedError(endpoint_url="https://kinesis"))
+    with market_with(stream, "express-closed") as market:
+        bids = [market.send("POST", "/bids", ORDER).body["id"] for _ in range(2)]
+    assert [record["dynamodb"]["Keys"]["order_key"]["S"] for record in stream.records] == bids
+    assert "left to the pipe" not in capsys.readouterr().out
+
+
+def test_a_clock_that_is_set_back_pauses_nothing() -> None:
+    stream = Stream(once=TROUBLES["silent"][0])
+    with market_with(stream) as market:
+        market.send("POST", "/bids", ORDER)
+        market.clock.now_ms -= 3_600_000
+        bid = market.send("POST", "/bids", ORDER).body["id"]
+    assert [record["dynamodb"]["Keys"]["order_key"]["S"] for record in stream.records] == [bid]
+
+
+def test_a_mark_carries_the_trace_of_the_request_that_asks_for_it() -> None:
+    stream = Stream()
+    with market_with(stream) as market:
+        bid = market.send("POST", "/bids", ORDER, traceparent=f"00-{'7' * 32}-{'8' * 16}-01").body["id"]
+        market.send("DELETE", f"/bids/{bid}", traceparent=f"00-{'9' * 32}-{'8' * 16}-01")
+    placed, marked = stream.records
+    times = {"received_at_ms": RECEIVED_AT_MS, "put_at_ms": market.clock.now_ms}
+    assert [placed["trace"], marked["trace"]] == [{"trace_id": one * 32, **times} for one in "79"]
+    assert marked["dynamodb"]["NewImage"]["trace_id"]["S"] == "7" * 32
 
 
 def test_a_put_is_tried_once_and_not_waited_for_longer_than_the_pipe_takes() -> None:

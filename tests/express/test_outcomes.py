@@ -6,7 +6,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.matching.rules import SelfTradePrevention
@@ -38,9 +38,9 @@ some_fates = st.sampled_from(sorted(LANES)).map(LANES.__getitem__) | st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3)
 @given(
-    days=st.lists(rounds, min_size=1, max_size=3),
+    days=st.lists(rounds, min_size=1, max_size=2),
     fates=some_fates,
     most_items=st.sampled_from([6, 100]),
     most_remembered=st.sampled_from([0, 2, 20_000]),
@@ -54,14 +54,15 @@ def test_every_promise_holds_whatever_becomes_of_the_express_lane(
     prevention: SelfTradePrevention,
 ) -> None:
     """Each order once, at the best price there was, also with trouble at any call and beside any other step."""
-    build = partial(ExpressMarket, fates=fates, most_remembered=most_remembered)
-    with opened(most_items, prevention=prevention, build=build) as trading:
-        for step, trouble in chain.from_iterable(days):
-            trading.step(step, trouble)
-            assert_sound(trading.market)
-        trading.finish()
-        assert_finished(trading)
-        assert_nothing_left_to_do(trading)
+    for lane in (*map(LANES.__getitem__, ("drop all", "drop half", "duplicate all", "reorder")), fates):
+        build = partial(ExpressMarket, fates=lane, most_remembered=most_remembered)
+        with opened(most_items, prevention=prevention, build=build) as trading:
+            for step, trouble in chain.from_iterable(days):
+                trading.step(step, trouble)
+                assert_sound(trading.market)
+            trading.finish()
+            assert_finished(trading)
+            assert_nothing_left_to_do(trading)
 
 
 requests = st.lists(st.one_of(placing, placing, placing, asking), min_size=6, max_size=20)
@@ -92,7 +93,7 @@ def _outcome(build: Callable[[SelfTradePrevention], WholeMarket], steps: Sequenc
         return found
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3)
 @given(steps=requests, fates=st.lists(st.sampled_from(FATES), min_size=2, max_size=12))
 def test_with_the_same_order_of_arrival_the_outcome_is_that_without_an_express_lane(
     steps: Sequence[Step], fates: Sequence[str]
@@ -102,7 +103,7 @@ def test_with_the_same_order_of_arrival_the_outcome_is_that_without_an_express_l
         assert _outcome(partial(ExpressMarket, fates=lane), steps) == expected, lane
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5)
 @given(days=st.lists(rounds, min_size=1, max_size=2))
 def test_the_express_lane_carries_what_the_pipes_carry(days: list[list[tuple[Any, Any]]]) -> None:
     """Each change once, also of what was repeated: an order is put by the request that stored it, and no other."""

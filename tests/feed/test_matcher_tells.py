@@ -171,6 +171,50 @@ def test_a_feed_that_fails_fails_nothing(market: MarketOnMoto) -> None:
     assert [message["number"] for message in listener.on(COPPER)] == [2]
 
 
+@pytest.mark.parametrize(
+    ("works", "commits"),
+    [({0, 1, 2}, 0), ({0, 1, 2, 3}, 1), ({0, 1, 2, 3, 4}, 2), ({0, 1, 2, 3, 5}, 1), ({0, 1, 2, 3, 5, 6}, 1)],
+)
+def test_of_a_batch_that_is_handed_back_what_is_committed_is_told(
+    market: MarketOnMoto, works: set[int], commits: int
+) -> None:
+    """A second delivery finds it done, and tells nothing of it."""
+    listener = opened(market)
+    ask = market.store_ask(200, 1)
+    bids = [market.store_bid(price_minor, 1) for price_minor in (80, 90, 70)]
+    with transactions_of(3):
+        report = market.deliver(market.records, dict.fromkeys(set(range(200)) - works, "throttle"))
+        assert (len(report.failed), report.commits) == (1, 0)  # a material that fails is not counted
+        stored = [market.items("bids")[place]["status"] for place in range(3)]
+        committed = [bid for bid, status in zip(bids, stored, strict=True) if status == "NEW"]
+        assert len(committed) == commits
+        assert own(listener, "buyer-1").orders.keys() == set(committed)
+        for message in listener.on(COPPER):
+            if "asks" in message:
+                assert message["asks"] == [["2.00", 1, 1]]
+                assert [price for price, _, _ in message["bids"]] == ["0.90", "0.80"][-commits:]
+        market.deliver(market.records)
+    assert {name: line["status"] for name, line in own(listener, "buyer-1").orders.items()} == dict.fromkeys(
+        bids, "NEW"
+    )
+    assert own(listener, "seller-1").orders[ask]["status"] == "NEW"
+    told = listener.on(COPPER)[-1]
+    assert (told["sequence"], told["asks"], [price for price, _, _ in told["bids"]]) == (
+        3,
+        [["2.00", 1, 1]],
+        ["0.90", "0.80", "0.70"],
+    )
+
+
+def test_what_cannot_be_read_for_the_feed_fails_nothing(market: MarketOnMoto, caplog: pytest.LogCaptureFixture) -> None:
+    """Without a commit, the tape's head is read once more before the book is told."""
+    listener = opened(market)
+    market.store_ask(100, 1)
+    report = market.deliver(market.records, {3: "throttle"})
+    assert (report.failed, listener.events) == ([], [])
+    assert [record.__dict__["FeedFailures"] for record in caplog.records] == [1]
+
+
 def test_without_a_trace_nothing_is_added_to_an_order(market: MarketOnMoto) -> None:
     market.store_bid(100, 1)
     market.deliver(market.records)
@@ -185,7 +229,7 @@ STEP = st.tuples(
 
 
 @pytest.mark.parametrize("most_items", [100, 7])
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, min_size=1, max_size=14))
 def test_a_client_that_only_listens_sees_the_stored_market(
     open_market: Callable[[], MarketOnMoto], most_items: int, steps: Sequence[tuple[str, int, int]]

@@ -6,12 +6,17 @@ import hmac
 import json
 import logging
 import threading
+from collections import Counter
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
+from unittest import mock
 
 import botocore.session
 import pytest
+from botocore.exceptions import ConnectionClosedError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from functions.feed.events_api import EventsApi, PublishError
 from functions.feed.feed import PAUSE_MS, Feed, live_feed
@@ -22,7 +27,7 @@ from market.tape import Closing, TapeCommit, TapeOrder, TradeFill
 from tests.feed.listening import Listener, feed_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from aws_lambda_powertools.logging import Logger
 
@@ -38,6 +43,7 @@ class Endpoint(ThreadingHTTPServer):
         self.daemon_threads = True
         self.calls: list[tuple[str, dict[str, str], bytes]] = []
         self.connections = 0
+        self.drops = 0
         self.status, self.answer = 200, b'{"failed":[],"successful":[]}'
         self.release = threading.Event()
         self.release.set()
@@ -60,6 +66,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.endpoint.drops:
+            self.endpoint.drops -= 1
+            self.close_connection = True
+            return
         self.endpoint.release.wait(10)
         self.endpoint.calls.append((self.path, dict(self.headers.items()), body))
         self.send_response(self.endpoint.status)
@@ -74,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
     server = Endpoint()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server
     server.release.set()
     server.shutdown()
@@ -101,6 +111,16 @@ def test_calls_are_signed_for_the_real_host_and_keep_their_connection(endpoint: 
     names = headers["Authorization"].split("SignedHeaders=")[1].split(",")[0]
     assert "host" in names.split(";")
     assert headers["Authorization"] == authorization(headers, names, body)
+
+
+def test_a_connection_that_was_closed_meanwhile_is_opened_again_once(endpoint: Endpoint) -> None:
+    api = api_of(endpoint)
+    endpoint.drops = 1
+    api.publish(COPPER, ['{"number":1}'])
+    endpoint.drops = 2
+    with pytest.raises(ConnectionClosedError):
+        api.publish(COPPER, ['{"number":2}'])
+    assert [json.loads(json.loads(body)["events"][0])["number"] for _, _, body in endpoint.calls] == [1]
 
 
 def authorization(headers: Mapping[str, str], names: str, body: bytes) -> str:
@@ -144,6 +164,41 @@ def test_a_silent_endpoint_is_not_asked_again_at_once(endpoint: Endpoint, caplog
     failures = [(record.__dict__["channels"], record.__dict__["FeedFailures"]) for record in caplog.records]
     assert failures == [(2, 2), (1, 1)]
     assert [json.loads(json.loads(body)["events"][0])["number"] for _, _, body in endpoint.calls][-1] == 3
+
+
+@given(batches=st.lists(st.dictionaries(st.sampled_from("abcd"), st.integers(0, 12), max_size=3), max_size=8))
+def test_every_channel_has_numbers_without_a_hole(batches: list[dict[str, int]]) -> None:
+    """However many messages there are, and beyond the channels whose numbers are kept: with another publisher's id."""
+    listener = Listener()
+    publishers = (f"publisher-{number}" for number in range(100))
+    feed = Feed(listener.publish, lambda: 1000, lambda: next(publishers), cast("Logger", logging.getLogger("feed")))
+    with mock.patch("functions.feed.feed._MOST_CHANNELS", 3):
+        for batch in batches:
+            feed.publish("copper", [], {player: [{"nth": n} for n in range(count)] for player, count in batch.items()})
+    last: dict[tuple[str, str], int] = {}
+    for channel, message in listener.events:
+        key = (channel, message["publisher"])
+        assert message["number"] == last.get(key, 0) + 1
+        last[key] = message["number"]
+    assert all(count <= 3 for count in Counter(publisher for _, publisher in last).values())
+    expected = {player: [n for batch in batches for n in range(batch.get(player, 0))] for player in "abcd"}
+    assert {player: [line["nth"] for line in listener.on(f"/players/p{player}")] for player in "abcd"} == expected
+
+
+def test_a_channel_that_fails_does_not_silence_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    listener = Listener()
+
+    def send(channel: str, events: Sequence[str]) -> None:
+        if channel != COPPER:
+            raise ConnectionError("too many requests")
+        listener.publish(channel, events)
+
+    feed = Feed(send, lambda: 1000, lambda: "one", cast("Logger", logging.getLogger("feed")))
+    for _ in range(2):
+        feed.publish("copper", [{}], {"ann": [{}], "bob": [{}]})
+    assert [message["number"] for message in listener.on(COPPER)] == [1, 2]
+    told = [(record.__dict__["channels"], record.__dict__["reason"]) for record in caplog.records]
+    assert told == [(2, "ConnectionError('too many requests')")] * 2
 
 
 def test_there_is_no_feed_without_a_host() -> None:

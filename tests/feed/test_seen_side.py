@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from market.feed.seen_side import SeenSide
@@ -13,7 +13,9 @@ from market.tables import OpenAsk
 NOW_MS = 1000
 
 
-def ask(number: int, price_minor: int, remaining: int, expires_at_ms: int | None = None) -> OpenAsk:
+def ask(
+    number: int, price_minor: int, remaining: int, expires_at_ms: int | None = None, immediate: bool | None = None
+) -> OpenAsk:
     ask_id = f"{number:08x}-8694-739b-aea5-966c26f8ad91"
     return OpenAsk(
         material="copper",
@@ -25,13 +27,20 @@ def ask(number: int, price_minor: int, remaining: int, expires_at_ms: int | None
         remaining=remaining,
         placed_at_ms=1,
         expires_at_ms=expires_at_ms,
+        immediate=immediate,
     )
 
 
-ORDER = st.tuples(st.integers(1, 6), st.integers(1, 9), st.sampled_from([None, NOW_MS, NOW_MS + 1]))
-CHANGE = st.tuples(st.integers(0, 30), st.sampled_from(["close", "reduce"]))
+ORDER = st.tuples(
+    st.integers(1, 6),
+    st.integers(1, 9),
+    st.sampled_from([None, NOW_MS, NOW_MS + 1]),
+    st.sampled_from([None, None, True]),
+)
+CHANGE = st.tuples(st.integers(0, 9), st.sampled_from(["close", "reduce"]))
 
 
+@settings(max_examples=400)
 @given(
     orders=st.lists(ORDER, max_size=25),
     joining=st.lists(ORDER, max_size=5),
@@ -39,9 +48,10 @@ CHANGE = st.tuples(st.integers(0, 30), st.sampled_from(["close", "reduce"]))
     sizes=st.lists(st.integers(1, 8), min_size=1, max_size=4),
     most=st.integers(1, 7),
 )
+@example(orders=[(1, 1, None, None), (2, 1, None, None)], joining=[], changes=[(0, "close")], sizes=[1], most=7)
 def test_levels_are_those_of_the_whole_book(
-    orders: list[tuple[int, int, int | None]],
-    joining: list[tuple[int, int, int | None]],
+    orders: list[tuple[int, int, int | None, bool | None]],
+    joining: list[tuple[int, int, int | None, bool | None]],
     changes: list[tuple[int, str]],
     sizes: list[int],
     most: int,
@@ -66,12 +76,16 @@ def test_levels_are_those_of_the_whole_book(
                 side.change(before, None)
             else:
                 book[before.price_key] = after = ask(
-                    int(before.ask_id[:8], 16), before.price_minor, 10, before.expires_at_ms
+                    int(before.ask_id[:8], 16), before.price_minor, 10, before.expires_at_ms, before.immediate
                 )
                 side.change(before, after)
     truth: list[DepthLevel] = []
     for price_minor in range(1, 7):
-        at = [row.remaining for row in book.values() if row.price_minor == price_minor and row.expires_at_ms != NOW_MS]
+        at = [
+            row.remaining
+            for row in book.values()
+            if row.price_minor == price_minor and row.expires_at_ms != NOW_MS and not row.immediate
+        ]
         if at:
             truth.append(DepthLevel(price_minor, sum(at), len(at)))
     levels, complete = side.levels(most, NOW_MS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.invariants import asset_totals, check_invariants
@@ -19,7 +19,7 @@ def assert_sound(model: MarketModel, *, quiet: bool) -> None:
     assert [str(violation) for violation in verdict.violations] == []
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 @given(actions=histories, prevention=st.sampled_from(SelfTradePrevention))
 def test_no_valid_history_breaks_an_invariant_at_any_moment(
     actions: list[Action], prevention: SelfTradePrevention

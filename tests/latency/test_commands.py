@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +13,14 @@ from cli import trading_day_commands
 from cli.app import app
 from cli.failures import EnvironmentUnavailableError
 from cli.latency import command
+from cli.latency.measuring import INTERRUPTED
+from cli.latency.samples import read_run
+from tests.latency.ways import mutation, run_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cli.environments import Environment
     from cli.latency.measuring import Progress, RunPlan
+    from cli.latency.samples import Run
     from tests.cli.conftest import ApiStandIn, RunningStandIn
 
 
@@ -48,6 +52,57 @@ def test_an_environment_without_a_feed_cannot_be_measured(api: ApiStandIn, local
     assert result.exit_code == 3
     assert "has no live feed: its setting liveFeed is off" in result.stderr
     assert api.requests == []
+
+
+CUT = replace(run_of([mutation(0, 0)]), unsent=9)
+NONE_TAKEN = run_of([replace(mutation(0, 0), order_id=None, receipts={}, told_ms=None, stamps={}, failed=True)])
+
+
+@pytest.mark.usefixtures("local_environment")
+@pytest.mark.parametrize(
+    ("run", "exit_code", "says"),
+    [
+        (run_of([mutation(0, 0)]), 0, ""),
+        (replace(CUT, ended_early=INTERRUPTED), 130, "market: interrupted"),
+        (replace(CUT, ended_early="no answer from http://x"), 3, "market: no answer from http://x"),
+        (NONE_TAKEN, 1, "market: the market took no order, so nothing was measured"),
+    ],
+    ids=["whole", "interrupted", "silent", "none taken"],
+)
+def test_a_run_that_is_not_whole_shows_its_figures_and_fails(
+    run: Run, exit_code: int, says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def measure(_environment: Environment, _plan: RunPlan, _progress: Progress) -> Run:
+        return run
+
+    monkeypatch.setattr(command, "measure", measure)
+    report, samples = tmp_path / "report.html", tmp_path / "samples.json"
+    result = CliRunner().invoke(app, ["latency", "--report", str(report), "--json", str(samples)])
+    assert result.exit_code == exit_code, result.output
+    assert result.stderr.strip() == says
+    assert "due → every client" in result.stdout
+    assert ("9 were not sent" in result.stdout) == (run.ended_early is not None)
+    assert read_run(samples) == run
+    assert "<svg" in report.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device without space")
+@pytest.mark.parametrize("full", ["--report", "--json"])
+def test_a_file_that_cannot_be_written_costs_one_line_and_no_figures(
+    full: str, local_environment: RunningStandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def measure(_environment: Environment, _plan: RunPlan, _progress: Progress) -> Run:
+        return run_of([mutation(0, 0)])
+
+    monkeypatch.setattr(command, "measure", measure)
+    paths = {"--report": tmp_path / "report.html", "--json": tmp_path / "samples.json"}
+    written = next(path for name, path in paths.items() if name != full)
+    paths[full] = Path("/dev/full")
+    result = CliRunner().invoke(app, ["latency", *(word for name, path in paths.items() for word in (name, str(path)))])
+    assert result.exit_code == 1
+    assert result.stderr.strip() == "market: /dev/full cannot be written: No space left on device"
+    assert "due → every client" in result.stdout
+    assert written.stat().st_size > 0
 
 
 @pytest.fixture

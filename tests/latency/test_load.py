@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -80,11 +81,17 @@ def test_most_bids_trade_at_once_and_books_stay_thin_however_long_it_goes_on(see
     assert max(resting.values()) < 50  # an environment allows 100 open orders of a side and material
 
 
-def test_books_open_with_asks_and_a_trade_in_each_material() -> None:
-    opening = load(10).opening
-    assert Counter((mutation.material, mutation.side) for mutation in opening) == {
+@pytest.mark.parametrize("players", [2, 6, 99])
+def test_books_open_with_asks_and_a_trade_in_each_material_and_an_order_of_every_player(players: int) -> None:
+    opening = load(10, players=players).opening
+    first = opening[: len(MATERIALS) * (OPENING_ASKS + 1)]
+    assert Counter((mutation.material, mutation.side) for mutation in first) == {
         (material, side): orders for material in MATERIALS for side, orders in (("SELL", OPENING_ASKS), ("BUY", 1))
     }
+    assert {mutation.player for mutation in opening} == set(range(players))
+    later = Counter(mutation.player for mutation in opening[len(first) :])
+    assert set(later.values()) <= {1}
+    assert not {mutation.player for mutation in first} & later.keys()
     assert [mutation.due_ms for mutation in opening] == [number * 20 for number in range(len(opening))]
 
 
@@ -99,6 +106,26 @@ def test_it_trades_around_the_prices_a_material_has() -> None:
         seed=1,
     )
     assert all(abs(mutation.price_minor - 12_345) <= 41 * 5 for mutation in planned.mutations)
+
+
+def test_prices_that_are_known_change_nothing_but_prices() -> None:
+    due = [number * 20.0 for number in range(500)]
+
+    def planned(reference_minor: dict[str, int]) -> Load:
+        return plan_load(
+            due,
+            opening_gap_ms=20,
+            players=6,
+            materials=MATERIALS,
+            tick_minor=5,
+            reference_minor=reference_minor,
+            seed=1,
+        )
+
+    fresh, traded = planned({}), planned({"wheat": 12_345})
+    for one, other in zip((*fresh.opening, *fresh.mutations), (*traded.opening, *traded.mutations), strict=True):
+        assert replace(one, price_minor=0) == replace(other, price_minor=0)
+        assert (one.price_minor == other.price_minor) == (one.material != "wheat")
 
 
 def test_it_says_how_many_goods_a_player_must_have() -> None:

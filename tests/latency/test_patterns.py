@@ -43,6 +43,11 @@ def test_bursts_are_short_and_return() -> None:
     assert all(rate < 1 for number, rate in enumerate(rates) if number not in bursts)
 
 
+@pytest.mark.parametrize("pattern", Pattern)
+def test_the_highest_rate_is_the_one_a_pattern_tells(pattern: Pattern) -> None:
+    assert max(in_stretches(pattern, 600, rate=500)) == pytest.approx(pattern.peak_factor, rel=0.05)
+
+
 def test_an_auction_ends_at_its_highest_rate() -> None:
     rates = in_stretches(Pattern.AUCTION_CLOSE, 12)
     assert rates == sorted(rates)

@@ -117,14 +117,52 @@ def test_a_loss_that_nobody_noticed_is_named(receipts: Receipts, follower: Marke
 
 
 def test_what_was_noticed_before_the_run_excuses_nothing_in_it(receipts: Receipts, follower: MarketFollower) -> None:
-    follower.lose()
+    follower.lose(5)
     receipts.count_anew()
     detection = receipts.detection([lost_by_first_watcher()], WATCHERS)
     assert (detection.gaps, len(detection.undetected)) == (0, 1)
 
 
-def test_a_refused_mutation_is_nobodys_loss(receipts: Receipts) -> None:
-    refused = replace(mutation(0, 0), order_id=None, refusal="no", receipts={}, told_ms=None)
+def test_a_gap_excuses_what_was_sent_before_it_was_noticed_and_nothing_later(
+    receipts: Receipts, follower: MarketFollower
+) -> None:
+    def unnoticed_of(sent_ms: float) -> int:
+        lost = replace(lost_by_first_watcher(), sent_ms=sent_ms)
+        return len(receipts.detection([lost], WATCHERS).undetected)
+
+    follower.take(market_message(1, 5), 1)
+    follower.take(market_message(3, 7), 20)
+    assert [unnoticed_of(sent_ms) for sent_ms in (10, 20, 21)] == [0, 0, 1]
+    follower.take(market_message(5, 9), 30)
+    assert [unnoticed_of(sent_ms) for sent_ms in (21, 31)] == [0, 1], "still the same gap, of more"
+    follower.load({**BOOK, "sequence": 9})
+    follower.take(market_message(6, 10), 40)
+    assert unnoticed_of(35) == 1
+    follower.lose(50)
+    follower.lose(60, is_back=True)
+    assert [unnoticed_of(sent_ms) for sent_ms in (55, 61)] == [0, 1]
+    assert receipts.detection([], WATCHERS).gaps == 2
+
+
+def test_a_players_client_notices_its_own_gaps(receipts: Receipts) -> None:
+    own = OwnFollower("player 0", receipts)
+    lost = replace(mutation(0, 0), receipts=dict.fromkeys(WATCHERS, 1.0), told_ms=None)
+    later = replace(lost, sent_ms=50.0)
+    own.take(own_message(1, "a"), 10)
+    (fault,) = receipts.detection([lost], WATCHERS).undetected
+    assert fault == "player 0 never heard of 1 mutations in own orders and noticed no gap"
+    own.take(own_message(3, "c"), 20)
+    assert receipts.detection([lost], WATCHERS).undetected == ()
+    assert len(receipts.detection([later], WATCHERS).undetected) == 1
+    own.lose(60)
+    own.lose(70, is_back=True)
+    assert receipts.detection([later], WATCHERS).undetected == ()
+    assert receipts.detection([], WATCHERS).gaps == 2
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_what_the_market_did_not_take_is_nobodys_loss(failed: bool, receipts: Receipts) -> None:
+    refused = replace(mutation(0, 0), order_id=None, refusal="no", failed=failed, receipts={}, told_ms=None)
     assert receipts.detection(run_of([refused]).samples, WATCHERS).undetected == ()
 
 
@@ -138,6 +176,8 @@ LEVEL = {"price": "12.50", "quantity": 5, "orders": 1}
         ({**BOOK, "sequence": 6, "asks": [LEVEL]}, "is at commit 5, the market's at 6"),
         ({**BOOK, "sequence": 5, "asks": [{**LEVEL, "quantity": 4}]}, "has other asks"),
         ({**BOOK, "sequence": 5}, "has other asks"),
+        ({**BOOK, "sequence": 5, "asks": [LEVEL], "bids": [LEVEL]}, None),
+        ({**BOOK, "sequence": 4}, None),
     ],
 )
 def test_a_book_that_is_wrong_unnoticed_is_named(
@@ -153,3 +193,14 @@ def test_a_book_that_is_known_to_be_wrong_is_no_fault(follower: MarketFollower) 
     follower.take(market_message(1, 5), 1)
     follower.take(market_message(3, 7), 2)
     assert follower.fault(BOOK) is None
+
+
+def test_after_a_break_the_book_is_what_a_new_snapshot_says(follower: MarketFollower) -> None:
+    follower.take(market_message(1, 5), 1)
+    follower.lose(2)
+    follower.lose(3, is_back=True)
+    assert follower.needs_snapshot
+    rested_meanwhile = {**BOOK, "sequence": 5, "asks": [LEVEL, {**LEVEL, "price": "13.00"}]}
+    follower.load(rested_meanwhile)
+    assert follower.fault(rested_meanwhile) is None
+    assert "other asks" in (follower.fault({**BOOK, "sequence": 5}) or "")

@@ -15,6 +15,7 @@ from cli.latency.figures import figures_of
 from cli.latency.printing import print_run
 from cli.latency.report import html_report
 from cli.latency.samples import Detection, Run
+from cli.latency.wording import share_text
 from tests.latency.ways import WATCHERS, mutation, run_of
 
 if TYPE_CHECKING:
@@ -22,12 +23,35 @@ if TYPE_CHECKING:
 
 GOOD = run_of(mutation(number, number * 20) for number in range(3000))
 LOST = run_of([mutation(0, 0, missed_by=WATCHERS)])
-REFUSED = run_of([replace(mutation(0, 0), order_id=None, receipts={}, told_ms=None, stamps={}, refusal="<b>no</b>")])
+NOT_TAKEN = replace(mutation(0, 0), order_id=None, receipts={}, told_ms=None, stamps={})
+REFUSED = run_of([replace(NOT_TAKEN, refusal="<b>no</b> [field price]")])
+MANY = replace(
+    run_of(replace(NOT_TAKEN, refusal=f"<b>no</b> {number}") for number in range(500)),
+    detection=Detection(9, 0, 0, tuple(f"<something> {number}" for number in range(500))),
+)
+CUT = replace(
+    GOOD,
+    environment="<b>no</b>",
+    ended_early="<b>no</b> answer",
+    unsent=5,
+    troubles=("<something> stopped listening: 403 <b>no</b>",),
+)
+ALONE = run_of([mutation(0, 0)], minutes=0.05)
 UNNOTICED = replace(GOOD, detection=Detection(9, 0, 0, ("watcher 1 lost <something>",)))
 EMPTY = run_of([])
 SLOW = run_of(mutation(number, number * 20, back_ms=5000) for number in range(50))
 
-RUNS = {"good": GOOD, "lost": LOST, "refused": REFUSED, "unnoticed": UNNOTICED, "empty": EMPTY, "slow": SLOW}
+RUNS = {
+    "good": GOOD,
+    "lost": LOST,
+    "refused": REFUSED,
+    "many": MANY,
+    "cut": CUT,
+    "alone": ALONE,
+    "unnoticed": UNNOTICED,
+    "empty": EMPTY,
+    "slow": SLOW,
+}
 
 
 @pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
@@ -55,6 +79,12 @@ def text_of(run: Run) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def test_the_report_marks_what_is_wrong_and_nothing_else() -> None:
+    assert 'class="bad"' not in html_report(GOOD, figures_of(GOOD))
+    for run in (LOST, REFUSED, MANY, CUT, UNNOTICED):
+        assert '<li class="bad">' in html_report(run, figures_of(run))
+
+
 def test_the_screen_shows_every_hop_and_what_clients_noticed() -> None:
     shown = text_of(replace(GOOD, detection=Detection(9000, 3, 2, ())))
     for text in ("matched → committed", "± ", "3 duplicates and 2 gaps", "nothing was lost or repeated", "100.00 %"):
@@ -66,12 +96,23 @@ def test_the_screen_shows_every_hop_and_what_clients_noticed() -> None:
     [
         (LOST, "1 were lost"),
         (LOST, "never"),
-        (REFUSED, "1 × <b>no</b>"),
+        (REFUSED, "1 × <b>no</b> [field price]"),
         (UNNOTICED, "unnoticed: watcher 1 lost <something>"),
+        (MANY, "1 × <b>no</b> 7\n… and 492 more of that kind"),
+        (MANY, "unnoticed: <something> 7\n… and 492 more of that kind"),
+        (LOST, "of fewer than 100 mutations p99 is the maximum"),
+        (CUT, "ended early, 5 were not sent: <b>no</b> answer"),
+        (CUT, "<something> stopped listening: 403 <b>no</b>"),
     ],
 )
 def test_the_screen_tells_what_is_wrong(run: Run, text: str) -> None:
     assert text in text_of(run)
+
+
+def test_a_share_is_shown_as_it_is() -> None:
+    assert [share_text(number / 10_000) for number in range(10_001)] == [
+        f"{number // 100}.{number % 100:02} %" for number in range(10_001)
+    ]
 
 
 def test_almost_all_is_not_shown_as_all() -> None:

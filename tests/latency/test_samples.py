@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    unanswered = replace(mutation(3, 60), answered_ms=None, order_id=None, receipts={}, told_ms=None, stamps={})
+    unanswered = replace(
+        mutation(3, 60), answered_ms=None, order_id=None, failed=True, receipts={}, told_ms=None, stamps={}
+    )
     run = replace(
         run_of([*(mutation(number, number * 20) for number in range(3)), unanswered]),
         detection=Detection(12, 1, 2, ("watcher 1: a line",)),
+        ended_early="interrupted",
+        unsent=7,
+        troubles=("watcher 2 stopped listening: 403", "ünïcode"),
     )
     write_run(run, tmp_path / "samples.json")
     assert read_run(tmp_path / "samples.json") == run

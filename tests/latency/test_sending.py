@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from contextlib import contextmanager
 from itertools import pairwise
@@ -18,7 +20,7 @@ from market.tracing import parse_traceparent
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from cli.latency.sending import Place, Sent
+    from cli.latency.sending import Place, Sending, Sent
     from tests.cli.conftest import ApiStandIn
 
 GAP_MS = 20.0
@@ -41,8 +43,14 @@ class FakeTime:
         self.now_s += max(seconds, 1e-9)  # less than that might not move it at all
 
 
-def send(time: FakeTime, work: Callable[[PlannedMutation], Reply]) -> tuple[Sent, ...]:
+def send_all(time: FakeTime, work: Callable[[PlannedMutation], Reply]) -> tuple[Sent, ...]:
     """Send the plan over one connection, so that the fake time has one owner."""
+    sending = send(time, work)
+    assert sending.end is None
+    return sending.sent
+
+
+def send(time: FakeTime, work: Callable[[PlannedMutation], Reply]) -> Sending:
 
     @contextmanager
     def connect() -> Generator[Place]:
@@ -51,12 +59,16 @@ def send(time: FakeTime, work: Callable[[PlannedMutation], Reply]) -> tuple[Sent
 
         yield place
 
-    clock = RunClock(time.monotonic, time.sleep)
+    clock = RunClock(time.monotonic, lambda _stopped, seconds: time.sleep(seconds))
     return send_in_open_loop(PLAN, connect=connect, connections=1, clock=clock)
 
 
 def accepted(number: int = 0) -> Reply:
     return Reply(201, {"id": f"order-{number}"}, 1.0)
+
+
+def told(message: str) -> dict[str, Any]:
+    return {"error": {"code": "some", "message": message}}
 
 
 def test_everything_is_sent_once_when_it_is_due() -> None:
@@ -66,7 +78,7 @@ def test_everything_is_sent_once_when_it_is_due() -> None:
         time.sleep(0.004)
         return accepted()
 
-    sent = send(time, work)
+    sent = send_all(time, work)
     assert [one.planned for one in sent] == PLAN
     assert [one.sent_ms for one in sent] == pytest.approx([mutation.due_ms for mutation in PLAN], abs=1e-3)
     assert all(one.answered_ms == pytest.approx(one.sent_ms + 4, abs=1e-3) for one in sent)
@@ -80,7 +92,7 @@ def test_a_stall_of_the_market_removes_nothing_and_moves_no_due_time() -> None:
         time.sleep(1.0 if mutation is PLAN[50] else 0.004)
         return accepted()
 
-    sent = send(time, work)
+    sent = send_all(time, work)
     assert [one.planned.due_ms for one in sent] == [number * GAP_MS for number in range(len(PLAN))]
     # All that was due in the second of the stall was sent after it, one right behind the other.
     waited = [one for one in sent if one.sent_ms - one.planned.due_ms > 1]
@@ -90,35 +102,97 @@ def test_a_stall_of_the_market_removes_nothing_and_moves_no_due_time() -> None:
     assert sum(latency > 500 for latency in answered) >= 25
 
 
-def test_refusals_and_missing_answers_are_kept_apart_and_stop_nothing() -> None:
+@pytest.mark.parametrize(
+    ("reply", "order_id", "refusal", "failed"),
+    [
+        (accepted(7), "order-7", None, False),
+        (Reply(202, {"id": "order-7"}, 1.0), "order-7", None, False),
+        (Reply(409, told("no goods"), 1.0), None, "refused (409): no goods", False),
+        (Reply(400, told("no tick"), 1.0), None, "refused (400): no tick", False),
+        (Reply(401, told("expired"), 1.0), None, "refused (401): expired", True),
+        (Reply(403, told("not yours"), 1.0), None, "refused (403): not yours", True),
+        (Reply(404, {"message": "no such route"}, 1.0), None, "refused (404): no such route", True),
+        (Reply(429, told("slower"), 1.0), None, "refused (429): slower", True),
+        (Reply(500, told("oh"), 1.0), None, "refused (500): oh", True),
+        (Reply(503, {}, 1.0), None, "refused (503): no reason given", True),
+        (Reply(200, {"message": "<html>sign in to this network</html>"}, 1.0), None, "answered 200", True),
+        (Reply(200, {"id": None}, 1.0), None, "answered 200", True),
+        (Reply(302, {}, 1.0), None, "refused (302)", True),
+        (None, None, None, True),
+    ],
+)
+def test_orders_refusals_and_failures_are_kept_apart_and_stop_nothing(
+    reply: Reply | None, order_id: str | None, refusal: str | None, failed: bool
+) -> None:
     def work(mutation: PlannedMutation) -> Reply:
-        match PLAN.index(mutation) % 3:
-            case 0:
-                return Reply(409, {"message": "no goods"}, 1.0)
-            case 1:
-                raise EnvironmentUnavailableError("no answer")
-            case _:
-                return accepted(PLAN.index(mutation))
+        if mutation is not PLAN[3]:
+            return accepted()
+        if reply is None:
+            raise EnvironmentUnavailableError("no answer")
+        return reply
 
-    sent = send(FakeTime(), work)
+    sent = send_all(FakeTime(), work)
     assert len(sent) == len(PLAN)
-    for number, one in enumerate(sent):
-        match number % 3:
-            case 0:
-                assert one.refusal == "refused (409): no goods"
-                assert one.order_id is None
-            case 1:
-                assert (one.answered_ms, one.order_id, one.refusal) == (None, None, None)
-            case _:
-                assert (one.order_id, one.refusal) == (f"order-{number}", None)
+    assert {one.order_id for one in sent if one is not sent[3]} == {"order-0"}
+    assert (sent[3].order_id, sent[3].failed) == (order_id, failed)
+    assert (sent[3].refusal or "").startswith(refusal or "")
+    assert (sent[3].refusal is None) == (refusal is None)
+    assert (sent[3].answered_ms is None) == (reply is None)
 
 
-def test_a_market_that_answers_nothing_at_all_ends_the_run() -> None:
-    def work(_mutation: PlannedMutation) -> Reply:
-        raise EnvironmentUnavailableError("no answer from http://nowhere")
+@pytest.mark.parametrize(
+    ("answer_s", "unanswered", "dead_s", "ends"),
+    [(0.0, 40, 2.0, True), (0.0, 40, 0.1, False), (1.0, 40, 0.1, False), (0.0, 8, 5.0, False)],
+    ids=["dead", "hiccup", "late hiccup", "few"],
+)
+def test_a_market_that_answers_nothing_for_long_ends_the_run_and_a_hiccup_does_not(
+    answer_s: float, unanswered: int, dead_s: float, ends: bool
+) -> None:
+    time = FakeTime()
 
-    with pytest.raises(EnvironmentUnavailableError, match="nowhere"):
-        send(FakeTime(), work)
+    def work(mutation: PlannedMutation) -> Reply:
+        if PLAN.index(mutation) < 50:
+            time.sleep(answer_s)
+            return accepted()
+        if PLAN.index(mutation) < 50 + unanswered:
+            time.sleep(dead_s)
+            raise EnvironmentUnavailableError("no answer from http://nowhere")
+        return accepted()
+
+    sending = send(time, work)
+    assert (sending.end is not None) == ends
+    if ends:
+        assert "nowhere" in str(sending.end)
+        assert 50 + 10 <= len(sending.sent) < 90
+        assert time.now_s > 1_030
+    else:
+        assert len(sending.sent) == len(PLAN)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_an_interrupted_run_ends_at_once_with_what_was_sent(api: ApiStandIn) -> None:
+    api.answer = lambda _: (201, {"id": "an-id"})
+    plan = [PlannedMutation(due, 0, "BUY", "copper", 1_250, 1) for due in (0.0, 0.0, 0.0, 600_000.0, 700_000.0)]
+    answered = threading.Semaphore(0)
+
+    def interrupt() -> None:
+        for _ in range(3):
+            assert answered.acquire(timeout=30)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    sending = send_in_open_loop(
+        plan,
+        connect=lambda: HttpPlacing(api.url, ["token"], 2),
+        connections=2,
+        clock=RunClock(),
+        on_sent=answered.release,
+    )
+    interrupting.join()
+    assert isinstance(sending.end, KeyboardInterrupt)
+    assert [one.planned.due_ms for one in sending.sent] == [0, 0, 0]
+    assert len(api.requests) == 3
 
 
 def test_a_market_nobody_can_connect_to_ends_the_run_before_it_starts() -> None:
@@ -152,12 +226,14 @@ def test_a_slow_answer_holds_back_one_connection_only(api: ApiStandIn) -> None:
 
 
 def over_http(api: ApiStandIn, plan: list[PlannedMutation], *, connections: int) -> tuple[Sent, ...]:
-    return send_in_open_loop(
+    sending = send_in_open_loop(
         plan,
         connect=lambda: HttpPlacing(api.url, ["token-0", "token-1"], 2),
         connections=connections,
         clock=RunClock(),
     )
+    assert sending.end is None
+    return sending.sent
 
 
 def test_orders_go_over_kept_connections_under_their_trace(api: ApiStandIn) -> None:

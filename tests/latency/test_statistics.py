@@ -54,6 +54,7 @@ def test_what_never_arrived_counts_in_every_figure() -> None:
     assert summarize(values).p90_ms == 10
     assert summarize(values).p99_ms == math.inf
     assert share_under(values, 300) == 0.97
+    assert share_under([299.9, 300.0, 300.1, math.inf], 300) == 0.25
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(1, 1e6), st.integers(1, 60))

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from cli.app import app
 from cli.latency.samples import write_run
 from market.tracing import HOPS
-from tests.latency.ways import EPOCH_MS, WAY_MS, mutation, run_of
+from tests.latency.ways import WAY_MS, mutation, run_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SAMPLE = mutation(0, 1000)
 STORED = {name: SAMPLE.stamps[name] for name in HOPS if name != "published_at_ms"}
 GROUP = "/of/the/matcher"
+A_MINUTE_MS = 60_000
 
 
 class Lambda:
@@ -47,10 +48,12 @@ class Logs:
         return {"events": [{"message": line} for line in self.lines]}
 
 
-def answer_with(api: ApiStandIn, *, hops: dict[str, int], status: str = "FILLED", trace_id: str | None = None) -> None:
+def answer_with(
+    api: ApiStandIn, *, hops: dict[str, int], status: str = "FILLED", trace_id: str | None = None, side: str = "BUY"
+) -> None:
     order = {
         "id": "order-0",
-        "side": "BUY",
+        "side": side,
         "material": "copper",
         "quantity": 3,
         "price": "12.50",
@@ -98,33 +101,73 @@ def test_every_hop_is_shown_with_its_milliseconds(api: ApiStandIn, logs: Logs) -
     assert "received missing: only a client knows: give --samples" in text
     assert logs.asked[0]["logGroupName"] == GROUP
     assert logs.asked[0]["filterPattern"] == f'"{SAMPLE.trace_id}"'
-    assert logs.asked[0]["startTime"] < EPOCH_MS + 1000 < logs.asked[0]["endTime"]
+    assert STORED["committed_at_ms"] - 2_000 < logs.asked[0]["startTime"] < STORED["committed_at_ms"]
+    assert logs.asked[0]["endTime"] > SAMPLE.stamps["published_at_ms"] + A_MINUTE_MS
 
 
-def test_samples_add_what_clients_saw(api: ApiStandIn, logs: Logs, tmp_path: Path) -> None:
-    write_run(run_of([SAMPLE]), tmp_path / "samples.json")
-    answer_with(api, hops=STORED)
+@pytest.mark.parametrize("hops", [STORED, {"placed_at_ms": STORED["placed_at_ms"]}], ids=["taken first", "plain ask"])
+def test_samples_add_what_clients_saw(hops: dict[str, int], api: ApiStandIn, logs: Logs, tmp_path: Path) -> None:
+    receipts = dict(reversed(SAMPLE.receipts.items()))
+    write_run(run_of([replace(SAMPLE, receipts=receipts)]), tmp_path / "samples.json")
+    answer_with(api, hops=hops)
     text = shown("--samples", str(tmp_path / "samples.json"))
-    for label in ("due → sent", "client → gateway", "published → received", "published → watcher 1", "± "):
+    for label in ("due → sent", "client → gateway", "matched → committed", "published → received", "± "):
         assert label in text
+    assert [line for line in ("player 0", "watcher 1", "watcher 2") if f"published → {line}" in text] == [
+        "watcher 1",
+        "watcher 2",
+    ]
+    assert text.index("watcher 1") < text.index("watcher 2"), "the first to hear comes first"
     assert "missing" not in text
     assert api.requests[0].token == "token-of-player 0"
 
 
+def test_a_player_who_was_never_told_is_said_to_be(api: ApiStandIn, logs: Logs, tmp_path: Path) -> None:
+    untold = mutation(0, 1000, missed_by=["player 0"])
+    write_run(run_of([untold]), tmp_path / "samples.json")
+    answer_with(api, hops=STORED)
+    text = shown("--samples", str(tmp_path / "samples.json"))
+    assert "received missing: its player's client was never told" in text
+    assert "due → sent" in text
+    assert "published → watcher 1" in text
+
+
 @pytest.mark.parametrize(
-    ("hops", "status", "reason"),
+    ("hops", "order", "reason"),
     [
-        ({**STORED, "put_at_ms": None}, "FILLED", "put missing: it came by the change stream"),
-        ({"placed_at_ms": 1}, "PENDING", "matched missing: the matcher has not handled it yet"),
-        ({"received_at_ms": 1, "placed_at_ms": 1}, "NEW", "committed missing: the matcher stores it with the first"),
-        ({"placed_at_ms": 1}, "NEW", "received missing: the order was placed before orders were traced"),
+        ({**STORED, "put_at_ms": None}, ("BUY", "FILLED"), "put missing: it came by the change stream"),
+        ({"placed_at_ms": 1}, ("SELL", "PENDING"), "matched missing: the matcher has not handled it yet"),
+        ({"placed_at_ms": 1}, ("SELL", "PARTIALLY_FILLED"), "committed missing: an ask that rests at once is in"),
+        ({"placed_at_ms": 1, "matched_at_ms": 2}, ("SELL", "NEW"), "sequenced missing: the matcher found the order in"),
+        ({"placed_at_ms": 1}, ("BUY", "NEW"), "committed missing: it is not stored with the order"),
+        ({"placed_at_ms": 1}, ("BUY", "NEW"), "received missing: the order was placed before orders were traced"),
     ],
 )
 def test_a_missing_hop_is_shown_with_its_reason(
-    hops: dict[str, Any], status: str, reason: str, api: ApiStandIn, logs: Logs
+    hops: dict[str, Any], order: tuple[str, str], reason: str, api: ApiStandIn, logs: Logs
 ) -> None:
-    answer_with(api, hops={name: value for name, value in hops.items() if value is not None}, status=status)
+    side, status = order
+    stored = {name: value for name, value in hops.items() if value is not None}
+    answer_with(api, hops=stored, status=status, side=side)
     assert reason in shown()
+
+
+@pytest.mark.parametrize("later_ms", range(9))
+def test_the_line_of_the_batch_that_stored_the_order_tells_when_it_was_published(
+    later_ms: int, api: ApiStandIn, logs: Logs
+) -> None:
+    """Not that of a batch before, which was handed back; to the millisecond."""
+
+    def line(written_at_ms: int) -> str:
+        written_at = datetime.fromtimestamp(written_at_ms // 1000, UTC).replace(microsecond=written_at_ms % 1000 * 1000)
+        return json.dumps({"trace_ids": [SAMPLE.trace_id], "timestamp": written_at.isoformat(timespec="milliseconds")})
+
+    committed_at_ms = STORED["committed_at_ms"]
+    published_at_ms = SAMPLE.stamps["published_at_ms"] + later_ms
+    logs.lines = [line(committed_at_ms - 1), line(published_at_ms), line(published_at_ms + 500)]
+    answer_with(api, hops=STORED)
+    (shown_line,) = (line for line in shown().splitlines() if "committed → published" in line)
+    assert shown_line.split()[-1] == str(published_at_ms - committed_at_ms)
 
 
 @pytest.mark.parametrize(
@@ -152,8 +195,15 @@ def test_a_sample_of_another_order_says_so(api: ApiStandIn, logs: Logs, tmp_path
     assert "the samples file does not hold this order" in shown("--samples", str(tmp_path / "samples.json"))
 
 
+def test_an_api_that_refuses_is_heard(api: ApiStandIn, logs: Logs) -> None:
+    api.answer = lambda _: (503, {"error": {"message": "the market is busy"}})
+    result = CliRunner().invoke(app, ["trace", "order-0"])
+    assert (result.exit_code, "the market is busy" in result.stderr) == (1, True)
+    assert len(api.requests) == 1
+
+
 def test_an_order_nobody_has_is_one_line(api: ApiStandIn, logs: Logs) -> None:
     api.answer = lambda _: (404, {"error": {"message": "no"}})
     result = CliRunner().invoke(app, ["trace", "order-0"])
     assert result.exit_code == 1
-    assert "this player has no order order-0" in result.stderr
+    assert "player-01 has no order order-0; --player says whose it is" in result.stderr

@@ -52,6 +52,7 @@ def mutation(
         answered_ms=sent + sum(way_ms[:3]) + answer_ms,
         order_id=f"order-{number}",
         refusal=None,
+        failed=False,
         stamps=stamps,
         told_ms=receipts.get(clients[0]),
         receipts=receipts,

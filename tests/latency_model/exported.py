@@ -63,15 +63,20 @@ class Export:
 
     def revoke(self, function: str, action: str) -> None:
         """Take an action out of every policy of a function's role."""
+        self.reword(function, action, f'"{action}"', '"none:None"')
+
+    def reword(self, function: str, action: str, old: str, new: str) -> None:
+        """Change the text of those policies of a function's role that name an action."""
         role = self.named(function)["inputs"]["role"].rsplit("/", 1)[-1]
-        revoked = 0
+        reworded = 0
         for entry in self.entries:
-            if entry["type"] == "aws:iam/rolePolicy:RolePolicy" and entry["inputs"]["role"] == role:
-                policy = entry["inputs"]["policy"].replace(f'"{action}"', '"none:None"')
-                revoked += policy != entry["inputs"]["policy"]
+            if entry["type"] != "aws:iam/rolePolicy:RolePolicy" or entry["inputs"]["role"] != role:
+                continue
+            if action in (policy := entry["inputs"]["policy"]):
+                reworded += old in policy
                 for side in ("inputs", "outputs"):
-                    entry[side]["policy"] = policy
-        assert revoked
+                    entry[side]["policy"] = policy.replace(old, new)
+        assert reworded
 
 
 @functools.cache

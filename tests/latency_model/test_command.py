@@ -46,14 +46,21 @@ def refused(*arguments: str) -> tuple[int, str]:
 
 
 def test_it_shows_the_way_its_hops_and_the_default_way(tmp_path: Path) -> None:
-    text = shown("model", "--export", written(export_of("prod"), tmp_path), "--sources")
+    text = shown("model", "--export", written(export_of("prod"), tmp_path), "--sources", "--what-ifs", *FEW)
     assert text.startswith("client → route POST /bids → ")
     assert "commit: transaction of 3" in text
     assert "as deployed" in text
     assert "default: all streams polled" in text
     assert "target p50 < 170 ms, p99 < 300 ms: kept" in text
     assert "github.com/alexdebrie/dynamodb-performance-testing" in text
+    assert "whole way to one client, ms (fixed line)" in text
+    assert "the matcher reads the tape's head first" in text
     assert "polls" not in text
+
+
+def test_the_way_may_end_at_the_last_of_many_clients(tmp_path: Path) -> None:
+    text = shown("model", "--export", written(export_of("prod"), tmp_path), "--listeners", "100", *FEW)
+    assert "whole way to the last of 100 clients, ms" in text
 
 
 def test_the_same_seed_shows_the_same_figures(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.latency_model.distributions import Latency, between
-from cli.latency_model.hops import hop_figures, transaction_figures
+from cli.latency_model.hops import Basis, hop_figures, transaction_figures
 
 
 @st.composite
@@ -60,11 +60,46 @@ def test_points_that_are_no_quantile_function_are_refused(
         Latency(percentiles, lowest_ms)
 
 
-def test_the_published_figures_come_back() -> None:
-    stream = hop_figures()["kinesis_fan_out"].latency
-    assert [stream.quantile(percent) for percent in (50, 90, 99)] == pytest.approx([49.4, 67.5, 109])
-    transactions = [transaction_figures(items).latency.quantile(99) for items in (1, 5, 15, 25, 100)]
-    assert transactions == pytest.approx([92.5, 92.5, 95, 97.5, 116.25])
+@pytest.mark.parametrize(
+    ("key", "published"),
+    [
+        # bitesizedserverless.com, "Serverless Messaging: Latency Compared", table "Latency test results"
+        ("kinesis_fan_out", {10: 28.8, 50: 49.4, 90: 67.5, 99: 109}),
+        ("kinesis_polled", {10: 267, 50: 627, 90: 965, 99: 1580}),
+        ("table_stream_polled", {10: 118, 50: 213, 90: 341, 99: 552}),
+        # github.com/alexdebrie/dynamodb-performance-testing, put-batch-transaction-performance, "Results"
+        ("transaction_5", {50: 25.3, 90: 30.7, 95: 36.4, 99: 92.5}),
+        ("transaction_25", {50: 32.1, 90: 40.5, 95: 47.2, 99: 97.5}),
+    ],
+)
+def test_the_published_figures_come_back(key: str, published: dict[int, float]) -> None:
+    figures = hop_figures()[key]
+    assert figures.basis is Basis.PUBLISHED
+    assert figures.year is not None
+    assert {percent: figures.latency.quantile(percent) for percent in published} == pytest.approx(published)
+
+
+def test_bounded_figures_keep_the_bound_that_their_source_gives() -> None:
+    bounded = {
+        key: figures.latency.percentiles for key, figures in hop_figures().items() if figures.basis is Basis.BOUNDED
+    }
+    assert bounded.keys() == {"http_api", "one_way_fixed", "invoke", "cold_start", "batch_window"}
+    assert bounded["http_api"][99] <= 10
+    assert bounded["one_way_fixed"][80] <= 20 / 2, "half of a round trip"
+    assert bounded["invoke"][50] < 25, "a part of the whole call"
+    assert 100 <= bounded["cold_start"][50] <= bounded["cold_start"][99] <= 1000
+    assert {*bounded["batch_window"].values()} == {1000}
+
+
+def test_every_distribution_says_what_it_covers_and_where_it_is_from() -> None:
+    assert [key for key, figures in hop_figures().items() if len(figures.what) < 20 or len(figures.source) < 20] == []
+
+
+def test_a_transaction_takes_longer_the_more_items_it_has() -> None:
+    transactions = [transaction_figures(items).latency for items in (1, 5, 15, 25, 100)]
+    assert [latency.quantile(99) for latency in transactions] == pytest.approx([92.5, 92.5, 95, 97.5, 116.25])
+    assert [latency.lowest_ms for latency in transactions] == pytest.approx([19.4, 19.4, 21.45, 23.5, 38.875])
+    assert [latency.highest_ms for latency in transactions] == pytest.approx([218, 218, 238, 258, 408])
 
 
 def test_only_distributions_of_the_same_percentiles_are_interpolated() -> None:

@@ -4,6 +4,7 @@ changes.
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,11 +51,32 @@ def no_variable(function: str, variable: str) -> Callable[[Export], None]:
     return lambda export: export.drop_variable(function, variable)
 
 
+def denied(function: str, action: str) -> Callable[[Export], None]:
+    def change(export: Export) -> None:
+        export.reword(function, action, '"Effect": "Allow"', '"Effect": "Deny"')
+
+    return change
+
+
 def no_right(function: str, action: str) -> Callable[[Export], None]:
     return lambda export: export.revoke(function, action)
 
 
-def changed(resource: str, /, **properties: str) -> Callable[[Export], None]:
+def unreadable(function: str, action: str) -> Callable[[Export], None]:
+    """An encrypted policy cannot be read: what it allows is not counted on."""
+    return lambda export: export.reword(function, action, '"Statement"', '"statement')
+
+
+def only_own_channels(export: Export) -> None:
+    """What only its own player hears is not what every client waits for."""
+    namespaces = {entry["inputs"]["name"]: entry for entry in export.entries if entry["type"] == NAMESPACE}
+    market = namespaces["market"]
+    export.entries.insert(0, namespaces["players"])
+    arn = market["outputs"]["channelNamespaceArn"]
+    export.reword(MATCHER, "appsync:EventPublish", arn, arn.replace("market", "other"))
+
+
+def changed(resource: str, /, **properties: object) -> Callable[[Export], None]:
     return lambda export: export.set(resource, **properties)
 
 
@@ -75,8 +97,21 @@ def polls_the_stream(export: Export) -> None:
         (polls_the_stream, [POLLED_ORDERS]),
         (no_variable(MATCHER, "FEED_HTTP_HOST"), [POLLED_TAPE]),
         (no_right(MATCHER, "appsync:EventPublish"), [POLLED_TAPE]),
+        (denied(API, "kinesis:PutRecord"), [POLLED_BIDS]),
+        (unreadable(API, "kinesis:PutRecord"), [POLLED_BIDS]),
+        (only_own_channels, [POLLED_TAPE]),
     ],
-    ids=["no express lane", "no right to put", "another stream", "no fan-out", "no feed", "no right to publish"],
+    ids=[
+        "no express lane",
+        "no right to put",
+        "another stream",
+        "no fan-out",
+        "no feed",
+        "no right to publish",
+        "denied to put",
+        "unreadable rights",
+        "no right to publish to everybody",
+    ],
 )
 @pytest.mark.parametrize("environment", ["staging", "prod"])
 def test_a_polled_stream_on_the_way_is_found_and_named(
@@ -85,6 +120,19 @@ def test_a_polled_stream_on_the_way_is_found_and_named(
     export = export_of(environment)
     change(export)
     assert polled(export) == found
+
+
+@pytest.mark.parametrize("polling_first", [False, True])
+def test_a_second_mapping_that_polls_does_not_slow_the_one_that_is_pushed_to(*, polling_first: bool) -> None:
+    export = export_of("prod")
+    second = copy.deepcopy(export.named(MAPPING))
+    second["urn"] += "-second"
+    for side in ("inputs", "outputs"):
+        second[side]["eventSourceArn"] = export.named(ORDERS)["outputs"]["arn"]
+    export.entries.insert(0 if polling_first else len(export.entries), second)
+    assert polled(export) == []
+    export.set(MAPPING, enabled=False)
+    assert polled(export) == [POLLED_ORDERS]
 
 
 def test_without_the_event_api_nothing_pushes() -> None:
@@ -114,6 +162,7 @@ def test_the_way_is_told_from_the_client_to_the_client() -> None:
         (no_variable(API, "BIDS_TABLE"), "no table of the stack: BIDS_TABLE"),
         (no_right(API, "dynamodb:PutItem"), f"no dynamodb:PutItem on {BIDS}"),
         (no_right(MATCHER, "dynamodb:UpdateItem"), f"no function that may write {BIDS} reads {ORDERS}"),
+        (changed(MAPPING, enabled=False), f"no function that may write {BIDS} reads {ORDERS}"),
         (removed(MAPPING), f"no function that may write {BIDS} reads {ORDERS}"),
         (no_variable(MATCHER, "TAPE_TABLE"), "TAPE_TABLE"),
     ],
@@ -152,7 +201,8 @@ def test_what_is_no_export_is_refused(document: object) -> None:
 
 def test_replaced_resources_and_secrets_are_read_as_what_they_are() -> None:
     export = export_of("prod")
-    doomed: Entry = {**export.named(API), "delete": True, "inputs": None, "outputs": None}
+    doomed: Entry = copy.deepcopy(export.named("market-http-post-bids-route")) | {"delete": True}
+    doomed["outputs"]["target"] = "integrations/gone"
     export.entries.insert(0, doomed)
     secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
     stream = export.named(ORDERS)["outputs"]["name"]
@@ -161,6 +211,13 @@ def test_replaced_resources_and_secrets_are_read_as_what_they_are() -> None:
     assert polled(export) == []
     variables["ORDERS_STREAM_NAME"] = {**secret, "ciphertext": "AAAB"}
     assert polled(export) == [POLLED_BIDS]
+
+
+def test_what_is_not_known_equals_nothing() -> None:
+    half_made = {"urn": "urn:pulumi:prod::p::aws:sqs/queue:Queue::q", "type": "aws:sqs/queue:Queue"}
+    graph = read_export({"deployment": {"resources": [half_made]}})
+    assert len(graph.of_type("aws:sqs/queue:Queue")) == 1
+    assert graph.find("aws:sqs/queue:Queue", name="") is None
 
 
 def test_an_empty_stack_is_not_deployed() -> None:

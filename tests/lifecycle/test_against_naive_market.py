@@ -7,7 +7,7 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.fees import Fees, hold_minor, replacing_hold_minor
@@ -314,7 +314,7 @@ def assert_equals_the_naive_market(case: Case) -> None:
     assert not any(stored.holds.values()), "something is still held for a closed order"
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, derandomize=True)
 @given(case=CASES)
 def test_equals_the_naive_market_whatever_happens(case: Case) -> None:
     assert_equals_the_naive_market(case)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,18 @@ import pytest
 
 from cli.failures import CommandFailedError
 from cli.feed import FeedClient, FeedEndpoint, FeedEvent, FeedRefusedError
+from cli.feed_connection import open_connection
+from local.emulator import HOST
 from market.feed.channels import player_channel
 from tests.live_feed.world import HTTP_HOST, Issuer, running_feed, signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def _encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
 
 _NOW_S = int(time.time())
 _REFUSED_TOKENS: dict[str, Callable[[Issuer], str]] = {
@@ -38,6 +46,7 @@ _REFUSED_TOKENS: dict[str, Callable[[Issuer], str]] = {
     "of another issuer": lambda issuer: issuer.token("ann", iss="https://id.example"),
     "without a subject": lambda issuer: issuer.token("ann", sub=None),
     "of another client": lambda issuer: issuer.token("ann", client_id="other"),
+    "of a client whose name begins alike": lambda issuer: issuer.token("ann", client_id="games"),
 }
 
 
@@ -105,14 +114,31 @@ def test_a_foreign_or_impossible_channel_is_refused_and_the_connection_goes_on(c
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(
+    "handler", ["no code {", "export function onSubscribe(ctx) { ctx.nothing.at.all }", "onSubscribe = 7"]
+)
+def test_a_handler_that_fails_lets_nobody_in(handler: str) -> None:
+    async def scenario() -> None:
+        async with (
+            running_feed(handler=handler) as feed,
+            FeedClient(feed.endpoint, lambda: feed.issuer.token("ann")) as client,
+        ):
+            with pytest.raises(FeedRefusedError, match="SubscriptionProcessingError"):
+                await client.subscribe(str(player_channel("ann")))
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("authorization", [None, {}, "token", {"Authorization": 7}, {"Authorization": "x.y.z"}])
 def test_each_subscription_is_authorized_by_itself(authorization: Any) -> None:
     async def scenario() -> None:
-        async with running_feed() as feed, FeedClient(feed.endpoint, lambda: feed.issuer.token("ann")) as client:
-            assert client._connection is not None  # pyright: ignore[reportPrivateUsage]
-            client._connection._authorization = authorization  # pyright: ignore[reportPrivateUsage]
-            with pytest.raises(FeedRefusedError, match="UnauthorizedException"):
-                await client.subscribe("/market/stone")
+        async with running_feed() as feed:
+            connection = await open_connection(feed.endpoint, feed.issuer.token("ann"))
+            connection._authorization = authorization  # pyright: ignore[reportPrivateUsage]
+            await connection.subscribe("1", "/market/stone")
+            answer = await connection.receive()
+            assert (answer["type"], answer["errors"][0]["errorType"]) == ("subscribe_error", "UnauthorizedException")
+            await connection.close()
 
     asyncio.run(scenario())
 
@@ -133,6 +159,10 @@ _EVENTS = ["{}"]
         (json.dumps({"channel": "/market/stone", "events": _EVENTS * 6}), 400, "exceeded 5 event limit"),
         (json.dumps({"channel": "/market/stone", "events": [{}]}), 400, "JSON text"),
         (json.dumps({"channel": "/market/stone", "events": ["{"]}), 400, "JSON text"),
+        (json.dumps({"channel": "/market/stone", "events": ["[" * 5000]}), 400, "JSON text"),
+        (json.dumps({"channel": "/market/stone", "events": ['"\ud800"']}), 400, "JSON text"),
+        ("[" * 5000, 400, "Unable to parse"),
+        (" " * (2 * 5 * 245_760 + 1), 413, "too large"),
         (json.dumps({"channel": "/market/stone", "events": [json.dumps("x" * 245_761)]}), 400, "245760 bytes"),
         (json.dumps({"channel": "/elsewhere/stone", "events": _EVENTS}), 401, "no channel namespace"),
     ],
@@ -172,6 +202,35 @@ def test_only_a_role_with_the_grant_publishes() -> None:
             news = aiter(client)
             heard = [await anext(news) for _ in range(2)]
             assert [event.content for event in heard if isinstance(event, FeedEvent)] == [{"n": 2}, {"n": 3}]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "header", ["header-é", "header-a", "header-" + _encoded("[" * 2000), "header-" + _encoded("7"), "x"]
+)
+def test_a_handshake_whose_authorization_makes_no_sense_is_refused(header: str) -> None:
+    async def scenario() -> None:
+        async with running_feed() as feed:
+            reader, writer = await asyncio.open_connection(HOST, feed.realtime_port)
+            lines = ("GET /event/realtime HTTP/1.1", "Host: feed", "Upgrade: websocket", "Connection: Upgrade")
+            keys = ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")
+            offered = f"Sec-WebSocket-Protocol: aws-appsync-event-ws, {header}"
+            writer.write("\r\n".join((*lines, *keys, offered, "", "")).encode())
+            assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
+            writer.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_publish_that_nobody_can_check_is_told_so() -> None:
+    async def scenario() -> None:
+        async with running_feed() as feed:
+            feed.emulator.answers = False
+            status, document = await feed.publish("/market/stone", {})
+            assert (status, document["errors"][0]["errorType"]) == (503, "ServiceUnavailableException")
+            feed.emulator.answers = True
+            assert (await feed.publish("/market/stone", {}))[0] == 200
 
     asyncio.run(scenario())
 

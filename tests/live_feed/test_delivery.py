@@ -45,6 +45,27 @@ def test_everybody_who_listens_hears_all_in_order() -> None:
     asyncio.run(scenario())
 
 
+def test_a_wildcard_stands_for_one_segment_or_more() -> None:
+    async def scenario() -> None:
+        async with running_feed() as feed, FeedClient(feed.endpoint, lambda: feed.issuer.token("ann")) as client:
+            for channel in ("/market/*", "/market/stone/*", "/market/stone", "/market/stone/day"):
+                await client.subscribe(channel)
+            await feed.publish("/market/stone", {"n": 1})
+            await feed.publish("/market/stone/day", {"n": 2})
+            await feed.publish("/market/stone/day/old", {"n": 3})
+            assert sorted((content["n"], channel) for channel, content in await _contents(client, 7)) == [
+                (1, "/market/*"),
+                (1, "/market/stone"),
+                (2, "/market/*"),
+                (2, "/market/stone/*"),
+                (2, "/market/stone/day"),
+                (3, "/market/*"),
+                (3, "/market/stone/*"),
+            ]
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "7", '{"type": "publish", "id": "1", "channel": "/market/stone"}'])
 def test_a_frame_that_makes_no_sense_is_told_and_the_connection_goes_on(text: str) -> None:
     async def scenario() -> None:
@@ -124,5 +145,8 @@ def test_who_vanishes_is_forgotten() -> None:
                 for n in range(3):
                     assert (await feed.publish("/market/stone", {"n": n}))[0] == 200
                 assert [content["n"] for _, content in await _contents(client, 3)] == [0, 1, 2]
+            async with asyncio.timeout(30):
+                while feed.hub._listeners:  # pyright: ignore[reportPrivateUsage]
+                    await asyncio.sleep(0.01)
 
     asyncio.run(scenario())

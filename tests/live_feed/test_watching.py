@@ -49,7 +49,14 @@ def _own(number: int, *, material: str = "stone", sequence: int = 1) -> FeedEven
         "trace_id": None,
         "hops": {},
     }
-    fill = {"sequence": sequence, "n": 0, "order_id": "o1", "side": "SELL", "price": "7.00", "quantity": 2}
+    fill = {
+        "sequence": sequence,
+        "n": 0,
+        "order_id": "o1",
+        "side": "SELL",
+        "price": "7.00",
+        "quantity": max(sequence, 2),
+    }
     message: dict[str, Any] = {
         "material": material,
         "publisher": "p1",
@@ -115,13 +122,43 @@ def test_own_news_of_other_materials_are_not_told_but_counted(watch: Watch) -> N
     assert not watch.needs_fills
     watch.take(_own(3, sequence=2))
     assert watch.needs_fills, "the second one is missing"
+    watch.take(_own(4, sequence=3))
+    assert watch.needs_fills, "nothing has been read yet"
+    assert [fill.quantity for fill in watch.fills] == [3, 2], "latest first"
 
 
 def test_a_broken_connection_is_told_and_all_is_read_again(watch: Watch) -> None:
     assert watch.take(ConnectionLost("reset")) == ["connection lost: reset"]
     assert watch.state == RECONNECTING
     watch.take(ConnectionRestored())
-    assert (watch.state, watch.needs_book, watch.needs_fills) == (READING, True, True)
+    assert (watch.state, watch.needs_book, watch.needs_fills, watch.breaks) == (READING, True, True, 1)
+
+
+def test_what_came_to_rest_during_a_break_is_shown(watch: Watch) -> None:
+    """It takes no commit, so the snapshot's sequence is the one that is shown already."""
+    watch.take(_market(1, 0, 1, (1, 1), ask=3))
+    watch.take(ConnectionLost("reset"))
+    watch.take(ConnectionRestored())
+    level = {"price": "6.00", "quantity": 9, "orders": 1}
+    assert watch.load_book({"sequence": 1, "asks": [level], "bids": []}) == ["book at 1: no bid, ask 9 at 6.00"]
+    assert watch.state == LIVE
+
+
+def test_trades_that_were_missed_are_read_and_told_once(watch: Watch) -> None:
+    watch.take(_market(2, 1, 2, (2, 1)))
+    trade = {"price": "7.00", "quantity": 4, "at": "2026-11-21T08:00:00.007Z", "taker_side": "SELL"}
+    answer = {"trades": [{"id": f"stone-{sequence}-1", **trade} for sequence in (2, 1)]}
+    assert watch.load_trades(answer) == ["trade: 4 at 7.00, seller took"]
+    assert watch.load_trades(answer) == []
+    assert [(each["sequence"], each["n"]) for each in watch.market.trades] == [(2, 1), (1, 1)]
+    assert watch.market.trades[1] == {
+        "sequence": 1,
+        "n": 1,
+        "price": "7.00",
+        "quantity": 4,
+        "taker": "SELL",
+        "committed_at_ms": 1_795_248_000_007,
+    }
 
 
 def test_the_screen_shows_state_book_tape_and_fills(watch: Watch) -> None:

@@ -29,6 +29,8 @@ from local.feed.tokens import TokenVerifier
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
 
+    from websockets.asyncio.server import Server
+
     from local.feed.apis import EventApi
 
 API_ID = "feed0123"
@@ -80,6 +82,7 @@ class Emulator:
     issuer: Issuer
     publishers: set[str] = field(default_factory=lambda: {"AKIAMATCHER"})
     asked: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    answers: bool = True
 
     @contextlib.contextmanager
     def serve(self) -> Generator[str]:
@@ -92,6 +95,8 @@ class Emulator:
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["Content-Length"]))
+                if not emulator.answers:
+                    return
                 emulator.asked.append({name.lower(): value for name, value in self.headers.items()})
                 key = self.headers["Authorization"].partition("Credential=")[2].partition("/")[0]
                 self._answer(200 if key in emulator.publishers else 403, {"message": "not authorized"})
@@ -107,14 +112,14 @@ class Emulator:
                 """Say nothing."""
 
         server = ThreadingHTTPServer((HOST, 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield f"http://{HOST}:{server.server_port}"
         server.shutdown()
         server.server_close()
 
 
-def resources(*, client_ids: str | None = None) -> list[dict[str, Any]]:
+def resources(*, client_ids: str | None = None, handler: str = PLAYERS_HANDLER) -> list[dict[str, Any]]:
     """The feed's resources as a state file has them."""
     pool = {"awsRegion": "us-east-1", "userPoolId": POOL_ID}
     config = {
@@ -129,7 +134,7 @@ def resources(*, client_ids: str | None = None) -> list[dict[str, Any]]:
         "defaultSubscribeAuthModes": [{"authType": "AMAZON_COGNITO_USER_POOLS"}],
         "defaultPublishAuthModes": [{"authType": "AWS_IAM"}],
     }
-    namespaces = ({"name": "market"}, {"name": "players", "codeHandlers": PLAYERS_HANDLER})
+    namespaces = ({"name": "market"}, {"name": "players", "codeHandlers": handler})
     return [
         {
             "type": "aws:appsync/api:Api",
@@ -152,10 +157,17 @@ class Feed:
     authorizer: Authorizer
     realtime_port: int
     publishing_port: int
+    realtime: Server
+    hub: Hub
 
     @property
     def endpoint(self) -> FeedEndpoint:
         return FeedEndpoint(f"ws://{HOST}:{self.realtime_port}{PATH}", HTTP_HOST)
+
+    def cut(self) -> None:
+        """Break every client's connection."""
+        for connection in self.realtime.connections:
+            connection.transport.abort()
 
     async def publish(self, channel: object, *contents: Any, key: str = "AKIAMATCHER") -> tuple[int, dict[str, Any]]:
         """Publish objects on a channel; returns the answer's status and body."""
@@ -178,18 +190,18 @@ class Feed:
 
 
 @contextlib.asynccontextmanager
-async def running_feed(*, client_ids: str | None = None) -> AsyncGenerator[Feed]:
+async def running_feed(*, client_ids: str | None = None, handler: str = PLAYERS_HANDLER) -> AsyncGenerator[Feed]:
     """Serve the feed in this event loop."""
     issuer = Issuer()
     emulator = Emulator(issuer)
-    apis: dict[str, EventApi] = load_apis(resources(client_ids=client_ids))
+    apis: dict[str, EventApi] = load_apis(resources(client_ids=client_ids, handler=handler))
     hub = Hub()
     with emulator.serve() as url:
         authorizer = Authorizer(TokenVerifier(url), url)
         realtime = await RealtimeEndpoint(apis, authorizer, hub).listen(0)
         publishing = await PublishingEndpoint(apis, authorizer, hub).listen(0)
-        ports = [next(iter(server.sockets)).getsockname()[1] for server in (realtime, publishing)]
-        yield Feed(issuer, emulator, authorizer, *ports)
+        ports = (next(iter(server.sockets)).getsockname()[1] for server in (realtime, publishing))
+        yield Feed(issuer, emulator, authorizer, next(ports), next(ports), realtime, hub)
         realtime.close()
         publishing.close()
         await realtime.wait_closed()

@@ -28,7 +28,7 @@ _trades = st.lists(st.tuples(st.integers(1, 400), st.integers(1, 50)), max_size=
 # Around the borders of minutes, hours and days, where windows are told apart.
 _borders = st.sampled_from([0, _MINUTE, 5 * _MINUTE, 60 * _MINUTE, 16 * 60 * _MINUTE, _DAY])
 _moments = st.tuples(_borders, st.integers(-130_000, 130_000)).map(sum)
-_shared = settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_shared = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @st.composite

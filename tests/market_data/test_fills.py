@@ -31,7 +31,7 @@ def own_fills(commits: list[TapeCommit], player: str) -> list[str]:
     ]
 
 
-@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     commits=st.lists(
         st.tuples(st.sampled_from(["copper", "wheat"]), st.integers(0, 3), st.integers(0, 7)), min_size=1, max_size=8

@@ -258,7 +258,9 @@ class MarketOnMoto:
         finally:
             self.calls += client.calls
 
-    def deliver_until_handled(self, records: Sequence[Record], plan: Mapping[int, str] | None = None) -> None:
+    def deliver_until_handled(
+        self, records: Sequence[Record], plan: Mapping[int, str | Callable[[], object]] | None = None
+    ) -> None:
         """Deliver as an event source does: again from the lowest failure, from the start after a crash."""
         while records:
             try:
@@ -302,9 +304,9 @@ def copy_by_pipe(record: Record) -> Record:
     return _with_data(record, eventSource="aws:dynamodb")
 
 
-def express(record: Record, put_at_ms: int) -> Record:
+def express(record: Record, **trace: object) -> Record:
     """Return the copy of a record that the express lane brings."""
-    return _with_data(record, eventSource="market:express", trace={"put_at_ms": put_at_ms})
+    return _with_data(record, eventSource="market:express", trace=trace)
 
 
 def _with_data(record: Record, **further: object) -> Record:

@@ -99,7 +99,7 @@ def never() -> StandingBid:
     raise AssertionError("a change from nothing to nothing")
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 @given(batch=batches(), most_items=st.sampled_from([5, 6, 7, 20, 100]))
 def test_commits_are_small_complete_and_cut_between_orders(
     batch: tuple[list[OpenAsk], list[StandingBid], list[Bid]], most_items: int
@@ -154,7 +154,7 @@ def test_commits_are_small_complete_and_cut_between_orders(
     assert all(filled[b.bid_id] == sums[b.bid_id] for b in bids)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 @given(batch=batches())
 def test_a_book_is_read_no_deeper_than_one_order_beyond_what_trades(
     batch: tuple[list[OpenAsk], list[StandingBid], list[Bid]],
@@ -200,7 +200,7 @@ RELEASES = st.dictionaries(st.integers(0, 19), st.tuples(st.sampled_from(Side), 
 RATES = st.builds(Fees, st.integers(0, 1000), st.integers(0, 1000)) | st.just(NO_FEES)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 @given(
     rows=st.lists(FILLS),
     releases=RELEASES,

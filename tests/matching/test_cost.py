@@ -109,7 +109,7 @@ def test_the_hops_of_a_traced_order_cost_no_unit(market: MarketOnMoto) -> None:
         "received_at_ms": market.clock(),
     }
     market.store_bid(100, 10**12, material="m" * 32, buyer=player, **order)
-    market.deliver([express(market.records[0], market.clock())])
+    market.deliver([express(market.records[0], put_at_ms=market.clock())])
     (stored,) = market.client.scan(TableName=TABLES.bids)["Items"]
     assert len(stored["hops"].get("M", {})) == 4
     assert item_bytes(stored) <= 1024

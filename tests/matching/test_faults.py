@@ -297,7 +297,7 @@ def test_one_bid_twice_in_a_batch_is_one_bid(market: MarketOnMoto) -> None:
     market.store_ask(100, 5)
     market.store_bid(100, 2)
     report = market.deliver([*market.records, *market.records])
-    assert (report.fills, report.duplicates) == (1, 1)
+    assert (report.fills, report.second_copies) == (1, 2)
 
 
 def test_a_replayed_bid_that_stands_is_not_placed_again(market: MarketOnMoto) -> None:

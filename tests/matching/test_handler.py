@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, cast
 import botocore.session
 import pytest
 
+from functions.matching import material_work
+from functions.matching.batch import BatchReport
 from functions.matching.parking import parking_queue
 from tests.matching.market_on_moto import TABLES, MarketOnMoto
 
@@ -90,6 +92,26 @@ def test_a_batch_of_several_materials_and_a_poison_record(
     assert "buyer-1" not in line
 
 
+def test_the_log_line_has_each_hops_mean_and_longest_time_and_no_negative_one(market: MarketOnMoto) -> None:
+    """The clocks of the API, the stream and the matcher may differ."""
+    for placed_at_ms in (10**15 - 1, market.now_ms + 4, market.now_ms + 1):
+        market.store_bid(100, 1, placed_at_ms=placed_at_ms)
+        market.records[-1]["kinesis"]["approximateArrivalTimestamp"] = (market.now_ms + 5) / 1000
+    market.now_ms = placed_at_ms
+    report = market.deliver(market.records)
+    assert [time == 0 for time in report.to_stream_ms] == [True, False, False]
+    assert min(report.to_matcher_ms) == 0
+    figures = BatchReport(received_at_ms=5, finished_at_ms=9, to_stream_ms=[0, 1, 5], publishing_ms=[3]).figures()
+    times = {name: value for name, value in figures.items() if "_ms" in name}
+    assert times == {
+        "matching_ms": 4,
+        "to_stream_ms_mean": 2,
+        "to_stream_ms_longest": 5,
+        "publishing_ms_mean": 3,
+        "publishing_ms_longest": 3,
+    }
+
+
 def test_parking_makes_one_client_however_much_it_parks(market: MarketOnMoto, queue: tuple[SQSClient, str]) -> None:
     made: list[SQSClient] = []
 
@@ -107,8 +129,8 @@ def test_parking_makes_one_client_however_much_it_parks(market: MarketOnMoto, qu
 def test_a_failing_material_is_handed_back_and_named_in_the_log(
     market: MarketOnMoto, handler: Handler, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    market.store_bid(100, 3)
-    market.store_bid(100, 3)
+    market.store_bid(100, 3, trace_id="a" * 32)
+    market.store_bid(100, 3, trace_id="b" * 32)
     market.client.delete_table(TableName=TABLES.tape)
     first = market.records[0]["kinesis"]["sequenceNumber"]
     try:
@@ -128,3 +150,18 @@ def test_a_failing_material_is_handed_back_and_named_in_the_log(
         )
     error, batch = map(json.loads, capsys.readouterr().out.splitlines())
     assert (error["level"], error["material"], batch["failed_materials"]) == ("ERROR", "copper", 1)
+    assert error["trace_ids"] == batch["trace_ids"] == ["a" * 32, "b" * 32]
+
+
+def test_the_log_names_the_trace_of_every_order_and_of_what_fails_those_alone_that_failed(
+    market: MarketOnMoto, handler: Handler, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`market trace` looks for an order's line, also of one among hundreds that came at once."""
+    for number in range(150):
+        market.store_bid(100, 1, "copper", trace_id=f"{number + 1:032x}")
+    monkeypatch.setattr(material_work, "find_orders", None)  # what only a request needs
+    market.request("bid", market.store_bid(100, 1, "wheat", trace_id="b" * 32), "CANCEL")
+    handler({"Records": market.records}, None)
+    error, batch = map(json.loads, capsys.readouterr().out.splitlines())
+    assert batch["trace_ids"] == [*(f"{number + 1:032x}" for number in range(150)), "b" * 32]
+    assert (error["material"], error["trace_ids"]) == ("wheat", ["b" * 32])

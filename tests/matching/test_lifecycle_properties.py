@@ -68,9 +68,8 @@ def act(trading: Trading, action: tuple[Any, ...]) -> None:
 
 @settings(
     max_examples=40,
-    deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     batches=st.lists(BATCHES, min_size=1, max_size=4),

@@ -33,9 +33,8 @@ MOST_ITEMS = st.sampled_from([5, 6, 9, 100])  # small transactions cut small bat
 
 PROPERTY = settings(
     max_examples=40,
-    deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

@@ -50,7 +50,7 @@ def standing(book: OrderBook | SortedListBook) -> object:
     )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(operations)
 def test_answers_and_stands_as_the_sorted_list_does(sequence: list[tuple[object, ...]]) -> None:
     book, model = OrderBook(), SortedListBook()
@@ -64,7 +64,7 @@ def test_answers_and_stands_as_the_sorted_list_does(sequence: list[tuple[object,
         assert [order_id in book for order_id in IDS] == [model.remaining(order_id) > 0 for order_id in IDS]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(operations)
 def test_is_never_crossed_and_loses_no_quantity(sequence: list[tuple[object, ...]]) -> None:
     book = OrderBook()

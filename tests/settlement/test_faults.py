@@ -201,9 +201,7 @@ def random_tape(orders: list[Any], turns: list[list[tuple[int, int, int]]]) -> T
     return tape
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     orders=_orders,
     turns=_turns,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.matching.rules import SelfTradePrevention
@@ -64,7 +64,7 @@ rounds = st.tuples(
 """A few steps of each kind, in any order: chosen freely, most would find nothing to do."""
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8)
 @given(
     days=st.lists(rounds, min_size=2, max_size=4),
     most_items=st.sampled_from([6, 12, 100]),

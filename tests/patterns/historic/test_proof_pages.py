@@ -89,7 +89,7 @@ def in_pages(world: World, limits: Iterable[int], **asked: Any) -> tuple[Proof, 
     raise AssertionError("the proof does not end")
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_cut_finds_the_same(store: Store, data: st.DataObject) -> None:
     tier = data.draw(st.sampled_from(TIERS))

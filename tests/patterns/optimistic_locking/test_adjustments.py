@@ -206,7 +206,7 @@ def test_what_belongs_to_the_key_or_the_table_is_not_adjusted(store: Store, name
         accounts(store).adjust(ANN, Adjustment(add={name: 1}))
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(amounts=st.lists(st.integers(-4, 4).filter(bool), max_size=12), data=st.data())
 def test_whatever_the_order_the_number_is_the_sum_of_what_was_allowed(
     store: Store, amounts: list[int], data: st.DataObject

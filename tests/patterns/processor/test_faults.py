@@ -80,7 +80,7 @@ def _world(store: Store, course: str) -> World:
 _TROUBLE = (None, "crash before", "crash after", "lost answer", "throttle", "conflict")
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     turns=st.lists(
         st.tuples(st.sampled_from(("delivered", "swept")), st.integers(0, 5), st.sampled_from(_TROUBLE)), max_size=8
