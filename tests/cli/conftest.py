@@ -2,14 +2,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cli import environments, lifecycle
+from tests.json_server import JsonHandler, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,9 +40,7 @@ class ApiStandIn:
 def api() -> Iterator[ApiStandIn]:
     stand_in = ApiStandIn()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Handler(JsonHandler):
         def respond(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             request = Request(
@@ -59,26 +56,11 @@ def api() -> Iterator[ApiStandIn]:
             if answer is None:
                 self.close_connection = True
                 return
-            status, body = answer
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            self.answer(*answer)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = respond  # noqa: N815
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    serving.start()
-    stand_in.url = f"http://127.0.0.1:{server.server_port}/_aws/execute-api/a1/$default"
-    yield stand_in
-    server.shutdown()
-    serving.join()
-    server.server_close()
+    with serving(Handler) as url:
+        stand_in.url = f"{url}/_aws/execute-api/a1/$default"
+        yield stand_in
 
 
 class PlayerPoolStandIn:

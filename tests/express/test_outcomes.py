@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from market.matching.rules import SelfTradePrevention
 from tests.express.world import FATES, ExpressMarket
-from tests.whole_market.proof import assert_finished, assert_nothing_left_to_do, assert_sound, contents
+from tests.whole_market.proof import assert_every_promise, contents
 from tests.whole_market.test_interleavings import asking, placing, rounds
 from tests.whole_market.trading import A_MINUTE_MS, opened
 from tests.whole_market.world import WholeMarket
@@ -57,12 +57,7 @@ def test_every_promise_holds_whatever_becomes_of_the_express_lane(
     for lane in (*map(LANES.__getitem__, ("drop all", "drop half", "duplicate all", "reorder")), fates):
         build = partial(ExpressMarket, fates=lane, most_remembered=most_remembered)
         with opened(most_items, prevention=prevention, build=build) as trading:
-            for step, trouble in chain.from_iterable(days):
-                trading.step(step, trouble)
-                assert_sound(trading.market)
-            trading.finish()
-            assert_finished(trading)
-            assert_nothing_left_to_do(trading)
+            assert_every_promise(trading, days)
 
 
 requests = st.lists(st.one_of(placing, placing, placing, asking), min_size=6, max_size=20)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +15,7 @@ import cli.watch
 from cli.environments import Environment
 from cli.failures import MarketRefusedError
 from cli.watch import WatchSession
-from local.emulator import HOST
+from tests.json_server import JsonHandler, serving
 from tests.live_feed.world import HTTP_HOST, Feed, running_feed
 
 if TYPE_CHECKING:
@@ -39,26 +36,16 @@ class Api:
         """Answer on a free port; gives the URL."""
         api = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+        class Handler(JsonHandler):
+            def respond(self) -> None:
                 what = self.path.partition("?")[0].rpartition("/")[2]
                 status = api.statuses.pop(0) if api.statuses else 200
-                body = json.dumps(api.answer(what) if status == 200 else {"message": "busy"}).encode()
+                document = api.answer(what) if status == 200 else {"message": "busy"}
                 api.before_answer(what)
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.answer(status, document)
 
-            def log_request(self, *_: Any, **__: Any) -> None:
-                """Say nothing."""
-
-        server = ThreadingHTTPServer((HOST, 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        yield f"http://{HOST}:{server.server_port}"
-        server.shutdown()
-        server.server_close()
+        with serving(Handler) as url:
+            yield url
 
     def answer(self, what: str) -> dict[str, Any]:
         """Return the book, the trades or the player's fills."""

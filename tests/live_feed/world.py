@@ -7,10 +7,8 @@ import base64
 import contextlib
 import http.client
 import json
-import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +23,7 @@ from local.feed.hub import Hub
 from local.feed.publishing import PublishingEndpoint
 from local.feed.realtime import PATH, RealtimeEndpoint
 from local.feed.tokens import TokenVerifier
+from tests.json_server import JsonHandler, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
@@ -89,34 +88,21 @@ class Emulator:
         """Answer on a free port; gives the URL."""
         emulator = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self._answer(200 if POOL_ID in self.path else 404, emulator.issuer.jwks)
-
-            def do_POST(self) -> None:
+        class Handler(JsonHandler):
+            def respond(self) -> None:
+                if self.command == "GET":
+                    self.answer(200 if POOL_ID in self.path else 404, emulator.issuer.jwks)
+                    return
                 self.rfile.read(int(self.headers["Content-Length"]))
                 if not emulator.answers:
+                    self.close_connection = True
                     return
                 emulator.asked.append({name.lower(): value for name, value in self.headers.items()})
                 key = self.headers["Authorization"].partition("Credential=")[2].partition("/")[0]
-                self._answer(200 if key in emulator.publishers else 403, {"message": "not authorized"})
+                self.answer(200 if key in emulator.publishers else 403, {"message": "not authorized"})
 
-            def _answer(self, status: int, document: Any) -> None:
-                body = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_request(self, *_: Any, **__: Any) -> None:
-                """Say nothing."""
-
-        server = ThreadingHTTPServer((HOST, 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        yield f"http://{HOST}:{server.server_port}"
-        server.shutdown()
-        server.server_close()
+        with serving(Handler) as url:
+            yield url
 
 
 def resources(*, client_ids: str | None = None, handler: str = PLAYERS_HANDLER) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from market.accounts.bookkeeping import MONEY
@@ -13,7 +14,9 @@ from tests.market_data.reference import candles
 from tests.whole_market.world import MATERIALS
 
 if TYPE_CHECKING:
-    from tests.whole_market.trading import Trading
+    from collections.abc import Iterable
+
+    from tests.whole_market.trading import Step, Trading
     from tests.whole_market.world import WholeMarket
 
 FEES = Fees(maker_bps=10, taker_bps=20)
@@ -26,6 +29,16 @@ def assert_sound(market: WholeMarket, *, quiet: bool = False) -> None:
     assert verdict.violations == ()
     for asset in asset_totals(tables, accounts):
         assert asset.total == asset.deposited, asset
+
+
+def assert_every_promise(trading: Trading, days: Iterable[Iterable[tuple[Step, Any]]]) -> None:
+    """Do steps, each with its trouble: sound at any time, finished at the end, and nothing comes of repeating it."""
+    for step, trouble in chain.from_iterable(days):
+        trading.step(step, trouble)
+        assert_sound(trading.market)
+    trading.finish()
+    assert_finished(trading)
+    assert_nothing_left_to_do(trading)
 
 
 def assert_finished(trading: Trading) -> None:
