@@ -16,6 +16,8 @@ from components.configuration import ConfigurationReader, SettingsError, project
 from components.function import Start
 
 MATERIAL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+# AWS AppSync Events Developer Guide, "Core concepts". A material's channel spells out what a segment cannot have.
+_LONGEST_CHANNEL_SEGMENT = 50
 # Retentions CloudWatch Logs accepts (PutRetentionPolicy).
 LOG_RETENTION_DAYS = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
@@ -216,6 +218,10 @@ class Settings:
             raise SettingsError(
                 "adminSignIn", True, "must be false with an external jwtIssuer: its players are not ours"
             )
+        for material in self.materials:
+            if self.live_feed and len(re.sub("[^a-z0-9]", "%2d", material)) > _LONGEST_CHANNEL_SEGMENT:
+                rule = f"must fit {_LONGEST_CHANNEL_SEGMENT} characters with liveFeed, each - and _ counted as three"
+                raise SettingsError("materials", material, rule)
         if self.snap_start and self.provisioned_concurrency:
             # https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html, "Supported features and limitations"
             raise SettingsError(

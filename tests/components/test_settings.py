@@ -6,8 +6,19 @@ import json
 from dataclasses import FrozenInstanceError
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from components.settings import SelfTradePrevention, Settings, SettingsError, Tracing, load_settings, read_settings
+from components.settings import (
+    MATERIAL_NAME,
+    SelfTradePrevention,
+    Settings,
+    SettingsError,
+    Tracing,
+    load_settings,
+    read_settings,
+)
+from market.feed.channels import market_channel
 from tests.components.graph import ENVIRONMENTS, PROJECT, environment_graph, record, stack_configuration
 
 VALID = {
@@ -168,6 +179,20 @@ def test_a_wrong_value_is_refused(environment: str, change: dict[str, str], key:
     assert rule in caught.value.rule
     assert key in str(caught.value)
     assert rule in str(caught.value)
+
+
+@given(name=st.from_regex(MATERIAL_NAME, fullmatch=True))
+@example("a" + 9 * "-" + 22 * "a")
+@example("a" + 10 * "_" + 21 * "a")
+def test_with_a_live_feed_every_material_has_a_channel(name: str) -> None:
+    materials = {"materials": json.dumps([name])}
+    assert read_settings("dev", VALID | materials | {"liveFeed": "false"}).materials == (name,)
+    if market_channel(name) is not None:
+        assert read_settings("dev", VALID | materials).materials == (name,)
+        return
+    with pytest.raises(SettingsError, match="50 characters with liveFeed") as caught:
+        read_settings("dev", VALID | materials)
+    assert (caught.value.key, caught.value.value) == ("materials", name)
 
 
 @pytest.mark.parametrize("key", sorted(VALID.keys() - {"jwtIssuer", "jwtAudience", "alarmEmail"}))
