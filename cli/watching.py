@@ -61,22 +61,28 @@ class Watch:
         The player's own latest fills of this material, latest first.
     lag_ms
         From the publishing of the last message to its receipt, by the publisher's clock and this machine's.
-    needs_book, needs_fills
-        Whether something may be missing: read book and trades, or fills, and load them.
-    breaks
-        How often the connection was restored. What was asked for before the last time is too old to be loaded.
+    needs_fills
+        Whether fills may be missing: read and load them.
     """
 
     def __init__(self, material: str, own_channel: str | None) -> None:
         self.market = MarketView(material)
         self.lag_ms: int | None = None
-        self.needs_book = True
         self.needs_fills = True
-        self.breaks = 0
         self._own_channel = own_channel
         self._own = OwnView()
         self._connected = True
         self._fills: dict[tuple[str, str], Fill] = {}
+
+    @property
+    def needs_book(self) -> bool:
+        """Whether something of the market may be missing: read book and trades, and load them."""
+        return self.market.has_gap
+
+    @property
+    def breaks(self) -> int:
+        """How often the connection was restored. What was asked for before the last time is too old to be loaded."""
+        return self.market.breaks
 
     @property
     def state(self) -> str:
@@ -102,8 +108,7 @@ class Watch:
                 self._connected = False
                 return [f"connection lost: {reason}"]
             case ConnectionRestored():
-                self._connected = self.needs_book = self.needs_fills = True
-                self.breaks += 1
+                self._connected = self.needs_fills = True
                 self.market.lose()
                 return ["connection restored, re-reading"]
             case FeedEvent(channel, content, received_at_ms):
@@ -115,7 +120,6 @@ class Watch:
     def load_book(self, answer: Mapping[str, Any]) -> list[str]:
         """Take in the answer of ``GET /materials/{material}/book``; it may be too old, and `needs_book` stay."""
         self.market.load(answer)
-        self.needs_book = self.market.has_gap
         return [] if self.needs_book else [self._book_line()]
 
     def load_trades(self, answer: Mapping[str, Any]) -> list[str]:
@@ -135,7 +139,6 @@ class Watch:
         before = self._book_line()
         had_gap = self.needs_book
         trades = self._new_trades(lambda: self.market.apply(message))
-        self.needs_book = self.market.has_gap
         if self.needs_book and not had_gap:
             yield "messages were lost, re-reading"
         yield from trades

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 
 from components.function import Function
-from components.inputs import InputError
+from components.inputs import InputError, given_together
 from components.stream_consumer import StreamConsumer
 from components.table_uses import grant_use, subscribe_to_changes
 
@@ -95,11 +95,8 @@ def adopt_table(
         Some of the inputs are given, but not all of them.
     """
     needed = ["table_name", "table_arn", *(["table_stream_arn"] if stream else [])]
-    missing = [key for key in needed if args.get(key) is None]
-    if len(missing) == len(needed):
+    if not given_together(component, name, args, needed):
         return None
-    if missing:
-        raise InputError(component, name, missing[0], f"is missing: {', '.join(needed)} must be given together")
     return AdoptedTable(
         f"{name}-table",
         table_name=args["table_name"],

@@ -1,6 +1,6 @@
 """Early, named errors for wrong component inputs: an engine error an hour later names neither component nor input."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 LONGEST_NAME: Mapping[str, int] = {
@@ -88,3 +88,17 @@ def check_range(component: str, name: str, key: str, value: int, *, low: int, hi
     """
     if not low <= value <= high:
         raise InputError(component, name, key, f"must be {low}..{high}, got {value}")
+
+
+def given_together(component: str, name: str, args: Mapping[str, Any], keys: Sequence[str]) -> bool:
+    """Tell whether inputs that belong together are given; ``False`` if none is.
+
+    Raises
+    ------
+    InputError
+        Some are given, but not all of them.
+    """
+    missing = [key for key in keys if args.get(key) is None]
+    if missing and len(missing) < len(keys):
+        raise InputError(component, name, missing[0], f"is missing: {', '.join(keys)} must be given together")
+    return not missing

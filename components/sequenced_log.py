@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
 from components.adopted_table import AdoptedTable, adopt_table
 from components.alarms import raise_alarm
 from components.function import Function
-from components.inputs import InputError, check_inputs, check_range
+from components.inputs import InputError, check_inputs, check_range, given_together
 from components.runtime_layer import runtime_layer_arn
 from components.schedule import Schedule
 from components.table import KeyType, Projection, Table
@@ -299,19 +299,19 @@ class SequencedLog(pulumi.ComponentResource):
         function.allow(f"splits-{self.pulumi_resource_name}", [closing, registering])
 
 
-def _adopted_registry(name: str, args: SequencedLogArgs, parent: pulumi.Resource) -> AdoptedTable | None:
-    needed = ("partitions_table_name", "partitions_table_arn", "log_name")
-    table_name, table_arn, log_name = (args.get(key) for key in needed)
-    if table_name is None and table_arn is None and log_name is None:
+def _adopted_registry(name: str, args: Mapping[str, Any], parent: pulumi.Resource) -> AdoptedTable | None:
+    if not given_together("SequencedLog", name, args, ("partitions_table_name", "partitions_table_arn", "log_name")):
         return None
-    if table_name is None or table_arn is None or log_name is None:
-        missing = next(key for key in needed if args.get(key) is None)
-        raise InputError("SequencedLog", name, missing, f"is missing: {', '.join(needed)} must be given together")
     if args.get("table_name") is None:
         raise InputError(
             "SequencedLog", name, "table_name", "is missing: a registry is that of an existing events table"
         )
-    return AdoptedTable(f"{name}-partitions-table", table_name=table_name, table_arn=table_arn, parent=parent)
+    return AdoptedTable(
+        f"{name}-partitions-table",
+        table_name=args["partitions_table_name"],
+        table_arn=args["partitions_table_arn"],
+        parent=parent,
+    )
 
 
 def event_filter(sequence_key: str) -> str:

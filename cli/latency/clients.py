@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from cli.failures import CommandFailedError, EnvironmentUnavailableError
-from cli.feed import ConnectionLost, FeedClient, FeedEvent
+from cli.feed import ConnectionRestored, FeedClient, FeedEvent
 from cli.latency.receipts import MarketFollower, OwnFollower
 from market.feed.channels import market_channel, player_channel
 
@@ -166,7 +166,7 @@ class Clients:
             ready.set_result(None)
             await reading
         except Exception:
-            for follower in (*own.values(), *(follower for _, follower in markets.values())):
+            for follower in _all_of(own, markets):
                 follower.lose(math.inf)
             raise
         finally:
@@ -185,14 +185,12 @@ class Clients:
                     follower.take(news.content, received_ms)
                     if follower.needs_snapshot:
                         self._load_soon(material, follower)
-            elif isinstance(news, ConnectionLost):
-                for follower in (*own.values(), *(follower for _, follower in markets.values())):
-                    follower.lose(received_ms)
-            else:
-                for follower in own.values():
-                    follower.lose(received_ms, is_back=True)
+                continue
+            is_back = isinstance(news, ConnectionRestored)
+            for follower in _all_of(own, markets):
+                follower.lose(received_ms, is_back=is_back)
+            if is_back:
                 for material, follower in markets.values():
-                    follower.lose(received_ms, is_back=True)
                     self._load_soon(material, follower)
 
     def _load_soon(self, material: str, follower: MarketFollower) -> None:
@@ -267,3 +265,9 @@ class Clients:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_READY_LIMIT_S)
             self._loop.close()
+
+
+def _all_of(
+    own: Mapping[str, OwnFollower], markets: Mapping[str, tuple[str, MarketFollower]]
+) -> list[OwnFollower | MarketFollower]:
+    return [*own.values(), *(follower for _, follower in markets.values())]

@@ -11,7 +11,7 @@ may be its answer, or the feed's message about it, if that was quicker. The narr
 smallest round trip, is used (RFC 5905, section 10, keeps the sample of the lowest delay for the same reason): its
 middle is the estimate, half its width the bound of the error. Clocks drift, and are set, during a run: then other
 exchanges prove another offset, and the bound is as wide as the furthest of them asks for. That all servers share one
-clock is an assumption: AWS keeps its own within a millisecond
+clock is an assumption: AWS's services follow reference clocks of their region, how closely is not documented
 (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/set-time.html). An exchange that no offset explains, because two
 servers' clocks differ or one was set in between, tells nothing and is left out.
 """

@@ -122,13 +122,16 @@ class MarketFollower:
         self._view = MarketView(material)
         self.heard = 0
         """Messages so far: if it has not moved, nothing has come that could have put the book right."""
-        self.breaks = 0
-        """How often the connection was restored: what was asked for before the last time is too old to be loaded."""
 
     @property
     def needs_snapshot(self) -> bool:
         """Whether the book has to be read, as it has at first."""
         return self._view.has_gap
+
+    @property
+    def breaks(self) -> int:
+        """How often the connection was restored: what was asked for before the last time is too old to be loaded."""
+        return self._view.breaks
 
     def load(self, answer: Mapping[str, Any]) -> None:
         """Take a snapshot: the answer of the book's route."""
@@ -147,7 +150,6 @@ class MarketFollower:
     def lose(self, now_ms: float, *, is_back: bool = False) -> None:
         """The connection broke, or is back: what was sent up to then is missing."""
         if is_back:
-            self.breaks += 1
             self._view.lose()
         self._receipts.miss(self._client, self._material, now_ms, is_known=is_back)
 

@@ -90,6 +90,8 @@ class MarketView:
     has_gap
         Whether a snapshot is needed, as it is at first. One that shows because the tape's second reader was faster than
         the matcher closes by itself when the matcher's message comes, if nothing else is missing.
+    breaks
+        How often `lose` was called. What was asked for before the last time is too old to be loaded.
     """
 
     def __init__(self, material: str) -> None:
@@ -101,6 +103,7 @@ class MarketView:
         self.asks_complete = False
         self.bids_complete = False
         self.has_gap = True
+        self.breaks = 0
         self._numbers = _Numbers()
         self._known = -1  # nothing up to this sequence is missing, or a gap said so
         self._gap_at = 0  # a snapshot must be at this sequence to fill the gap
@@ -144,10 +147,8 @@ class MarketView:
         return Change.APPLIED if is_new else Change.DUPLICATE
 
     def lose(self) -> None:
-        """Say that messages may be missing of which no later one tells, as after a break of the connection.
-
-        A snapshot that was asked for before is none to load.
-        """
+        """Say that messages may be missing of which no later one tells, as after a break of the connection."""
+        self.breaks += 1
         self.has_gap, self._followed, self._overtaken = True, False, False
 
     def load(self, answer: Mapping[str, Any]) -> None:
